@@ -1,0 +1,74 @@
+//! The wall with two doors: identifiers stop at its entrance, small groups at its exit.
+//!
+//! ```text
+//!            entrance                        the room                            exit
+//!   bytes --> Batch --gather--> Crowd --count--> CountTable --protect--> ProtectedTable --> files
+//!             (keyed              (nobody can      (nobody can            (anyone may read,
+//!              pseudonyms)         read it)         read it)               shape and write it)
+//! ```
+//!
+//! The dangerous types live here, because Rust's privacy stops at the crate: nothing outside can open a
+//! [`Crowd`] or a [`CountTable`], and there is no way to a [`ProtectedTable`] but [`CountTable::protect`].
+//!
+//! ```
+//! use throng_anonymiser::{Ballot, Crowd, Entrance, Frame, Measure, Policy, Shape, Share, Source, Subscribers,
+//!     Threshold, Trajectory};
+//! use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
+//!
+//! /// Forty people, each seen once in the only cell there is.
+//! struct Forty;
+//! impl Source for Forty {
+//!     type Tally = ();
+//!     type Error = std::convert::Infallible;
+//!     fn pour(&self, entrance: &Entrance<'_>) -> Result<(), Self::Error> {
+//!         let mut batch = entrance.batch(0);
+//!         for id in 0..40_u8 {
+//!             if let Some(pass) = batch.meet(&[id]) {
+//!                 batch.admit(pass, 1_000, VersionIx(0));
+//!             }
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let subscribers = Subscribers::new()?;
+//! let frame = Frame { from_us: 0, until_us: 2_000, hold_us: 60, versions: 1, files: 1, memory: 1 << 20 };
+//! let (crowd, ()) = Crowd::gather(&Forty, &subscribers, &frame, Share::whole())?;
+//!
+//! let codes = ["BE", "R", "P", "C", "1000"].map(str::to_owned);
+//! let tree = PlaceTree::new(&[PlaceRow { codes, ..PlaceRow::default() }])?;
+//! let postal_code = tree.postal_code("1000").expect("the only one").index();
+//! let grid = Grid::new(1, tree.len());
+//! let counted = crowd.count(&[Shape { grid, measure: Measure::Additive }], |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| {
+//!     ballot.mark(0, grid.slot(0, postal_code));
+//! });
+//! let policy = Policy { threshold: Threshold::new(30)? };
+//! let table = counted.tables.into_iter().next().expect("one").protect(&policy, &tree, &[true; 5]);
+//! assert_eq!(table.published(0, postal_code), Some(40));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! In reading order: [`subscriber`](Subscribers), [`entrance`](Entrance), [`crowd`](Crowd),
+//! [`trajectory`](Trajectory), [`count_table`](CountTable), [`policy`](Policy), [`protect`](CountTable::protect),
+//! [`protected_table`](ProtectedTable).
+
+mod count_table;
+mod crowd;
+mod entrance;
+mod layout;
+mod policy;
+mod protect;
+mod protected_table;
+mod share;
+mod subscriber;
+mod trajectory;
+
+pub use count_table::{Ballot, CountTable, Counted, Measure, Shape};
+pub use crowd::{Crowd, GatherError, Source};
+pub use entrance::{Batch, Entrance, Pass};
+pub use layout::{Frame, FrameError};
+pub use policy::{Policy, SmallThreshold, Threshold};
+pub use protected_table::{ProtectedTable, Withheld};
+pub use share::{Share, Shares};
+pub use subscriber::{KeyError, Subscribers};
+pub use trajectory::{Sighting, Trajectory};

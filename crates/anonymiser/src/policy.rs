@@ -1,0 +1,45 @@
+//! What must hold for a number to be shown.
+
+/// The smallest group of devices that may stand behind a published number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold(u64);
+
+/// A threshold under [`Threshold::SAFE_MIN`] that nobody has said to accept.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("k = {0} is too small; expected at least {min}, or --accept-small-k beside it", min = Threshold::SAFE_MIN)]
+pub struct SmallThreshold(u64);
+
+impl Threshold {
+    /// The smallest k that needs no further word: European statistical offices ask for 10 to 20, operators for
+    /// 15 to 30.
+    pub const SAFE_MIN: u64 = 15;
+
+    /// A threshold that is safe without further thought.
+    ///
+    /// # Errors
+    /// When k is under [`Threshold::SAFE_MIN`].
+    pub fn new(k: u64) -> Result<Self, SmallThreshold> {
+        if k < Self::SAFE_MIN { Err(SmallThreshold(k)) } else { Ok(Self(k)) }
+    }
+
+    /// A smaller threshold, where the operator has said that it is accepted; the manifest repeats it.
+    ///
+    /// # Errors
+    /// When k is 0, which would publish nobody as somebody.
+    pub fn accept_small(k: u64) -> Result<Self, SmallThreshold> {
+        if k == 0 { Err(SmallThreshold(k)) } else { Ok(Self(k)) }
+    }
+
+    /// The number of devices.
+    #[must_use]
+    pub fn k(self) -> u64 {
+        self.0
+    }
+}
+
+/// How a table is protected.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// The smallest group.
+    pub threshold: Threshold,
+}

@@ -1,0 +1,89 @@
+//! Which part of the pseudonyms one pass over the input takes, so that a crowd fits the memory.
+
+use std::ops::Range;
+
+use crate::layout::SHARDS;
+
+/// A part of the space of pseudonyms. Everybody is in exactly one of disjoint shares, so counts add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share(Range<usize>);
+
+impl Share {
+    /// Everybody.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self(0..SHARDS)
+    }
+
+    /// `parts` shares of about equal size, which together are everybody.
+    #[must_use]
+    pub fn split(parts: usize) -> Vec<Self> {
+        let parts = parts.clamp(1, SHARDS);
+        (0..parts).map(|i| Self(i * SHARDS / parts..(i + 1) * SHARDS / parts)).collect()
+    }
+
+    /// What fraction of everybody this is, between 0 and 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "there are a few thousand shards")]
+    pub fn fraction(&self) -> f64 {
+        self.0.len() as f64 / SHARDS as f64
+    }
+
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.0.clone()
+    }
+
+    pub(crate) fn of(shards: Range<usize>) -> Option<Self> {
+        (!shards.is_empty()).then_some(Self(shards))
+    }
+}
+
+/// The shares still to be taken.
+///
+/// A pass that runs out of memory takes less than its share; what is left over comes back here.
+#[derive(Debug)]
+pub struct Shares(Vec<Share>);
+
+impl Shares {
+    /// Everybody, in so many passes as are expected to be needed.
+    #[must_use]
+    pub fn planned(passes: usize) -> Self {
+        let mut shares = Share::split(passes);
+        shares.reverse();
+        Self(shares)
+    }
+
+    /// The share for the next pass, none when everybody was counted.
+    pub fn take(&mut self) -> Option<Share> {
+        self.0.pop()
+    }
+
+    /// Another pass shall take what did not fit.
+    pub fn give_back(&mut self, left_over: Option<Share>) {
+        self.0.extend(left_over);
+    }
+
+    /// How many passes are still to come, as far as known.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_disjoint_and_cover_everybody() {
+        for parts in [0, 1, 2, 3, 7, SHARDS, SHARDS + 1] {
+            let mut next = 0;
+            for share in Share::split(parts) {
+                assert_eq!(share.range().start, next);
+                assert!(!share.range().is_empty());
+                next = share.range().end;
+            }
+            assert_eq!(next, SHARDS);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The pseudonym in a pass cannot be read.
+fn open(pass: throng_anonymiser::Pass) -> u64 {
+    pass.0
+}
+
+fn main() {}

@@ -1,0 +1,307 @@
+//! The local clock: which days a run covers, and where its instants and hours lie in absolute time.
+
+use std::ops::Range;
+
+use jiff::{
+    Timestamp,
+    civil::Date,
+    tz::{AmbiguousOffset, TimeZone},
+};
+
+/// Microseconds in a second: the unit of every absolute time in Throng.
+pub const MICROS_PER_SECOND: i64 = 1_000_000;
+
+const HOUR_US: i64 = 3_600 * MICROS_PER_SECOND;
+
+/// The absolute time of a timestamp, in microseconds since 1970-01-01 00:00 UTC.
+#[must_use]
+pub fn micros(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+/// What can be wrong with the days or the step that a run is asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CalendarError {
+    /// The window ends before it begins.
+    #[error("the window ends on {to}, before it begins on {from}; expected --to on or after --from")]
+    Reversed {
+        /// First day asked for.
+        from: Date,
+        /// Last day asked for.
+        to: Date,
+    },
+    /// More days than personal data may be kept.
+    #[error("the window from {from} to {to} has {days} days; expected at most {limit}")]
+    TooLong {
+        /// First day asked for.
+        from: Date,
+        /// Last day asked for.
+        to: Date,
+        /// Days between them, both counted.
+        days: i64,
+        /// The longest window allowed.
+        limit: i64,
+    },
+    /// A step that would drift against the hours.
+    #[error("a step of {seconds} s does not divide an hour; expected for example 5min, 15min, 30min or 1h")]
+    Step {
+        /// The step asked for.
+        seconds: i64,
+    },
+    /// A date at the edge of what can be computed with.
+    #[error("the date {0} is out of range; expected a year between 1900 and 9000")]
+    OutOfRange(Date),
+}
+
+/// The local days `[from, to]` that a run covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    from: Date,
+    to: Date,
+}
+
+impl Window {
+    /// The longest window, in days: the operator's policy keeps individual data for three months.
+    pub const DAYS_MAX: i64 = 92;
+
+    /// A window of whole local days, both ends included.
+    ///
+    /// # Errors
+    /// When it is reversed, longer than [`Window::DAYS_MAX`], or at the edge of time.
+    pub fn new(from: Date, to: Date) -> Result<Self, CalendarError> {
+        for date in [from, to] {
+            if !(1900..=9000).contains(&date.year()) {
+                return Err(CalendarError::OutOfRange(date));
+            }
+        }
+        let days = i64::from((to - from).get_days()) + 1;
+        if days < 1 {
+            return Err(CalendarError::Reversed { from, to });
+        }
+        if days > Self::DAYS_MAX {
+            return Err(CalendarError::TooLong { from, to, days, limit: Self::DAYS_MAX });
+        }
+        Ok(Self { from, to })
+    }
+
+    /// First day.
+    #[must_use]
+    pub fn from(self) -> Date {
+        self.from
+    }
+
+    /// Last day.
+    #[must_use]
+    pub fn to(self) -> Date {
+        self.to
+    }
+}
+
+/// A sorted list of points in time that can be asked, fast, how many lie before another.
+#[derive(Clone, Debug)]
+pub struct Ticks {
+    at_us: Vec<i64>,
+    /// Set when all are equally far apart, which they are in every zone whose shifts are whole steps.
+    step_us: Option<i64>,
+}
+
+impl Ticks {
+    fn new(at_us: Vec<i64>) -> Self {
+        let step = at_us.get(1).map(|second| second - at_us[0]);
+        let even = at_us.windows(2).all(|pair| Some(pair[1] - pair[0]) == step);
+        Self { at_us, step_us: if even { step } else { None } }
+    }
+
+    /// How many ticks lie strictly before `at_us`: the index of the first tick at or after it.
+    #[must_use]
+    pub fn before(&self, at_us: i64) -> usize {
+        let Some(first) = self.at_us.first() else { return 0 };
+        match self.step_us {
+            // A rounded-up division, clamped to the ticks there are.
+            Some(step) if at_us > *first => {
+                usize::try_from((at_us - first - 1) / step + 1).unwrap_or(usize::MAX).min(self.at_us.len())
+            }
+            Some(_) => 0,
+            None => self.at_us.partition_point(|tick| *tick < at_us),
+        }
+    }
+
+    /// Every tick, in microseconds since 1970 UTC, ascending.
+    #[must_use]
+    pub fn at_us(&self) -> &[i64] {
+        &self.at_us
+    }
+}
+
+/// One local day.
+#[derive(Clone, Debug)]
+pub struct Day {
+    /// Its date on the local clock.
+    pub date: Date,
+    /// Its local midnight, in microseconds since 1970 UTC.
+    pub start_us: i64,
+    /// The next local midnight.
+    pub end_us: i64,
+    /// Which of the calendar's instants lie in it.
+    pub instants: Range<usize>,
+    /// Which of the calendar's hours lie in it: 23, 24 or 25 of them.
+    pub hours: Range<usize>,
+}
+
+/// A window on a local clock: its days, hours and instants in absolute time.
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    window: Window,
+    zone: TimeZone,
+    days: Vec<Day>,
+    instants: Ticks,
+    hours: Ticks,
+    day_starts: Ticks,
+}
+
+impl Calendar {
+    /// Lays the window on the clock of `zone`, with an instant every `step_s` seconds from each local midnight.
+    ///
+    /// # Errors
+    /// When the step does not divide an hour, or the window cannot be placed in time.
+    pub fn new(window: Window, zone: TimeZone, step_s: i64) -> Result<Self, CalendarError> {
+        if step_s <= 0 || 3_600 % step_s != 0 {
+            return Err(CalendarError::Step { seconds: step_s });
+        }
+        let (mut days, mut instants, mut hours, mut starts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut date = window.from;
+        while date <= window.to {
+            let next = date.tomorrow().map_err(|_| CalendarError::OutOfRange(date))?;
+            let (start_us, end_us) = (midnight_us(date, &zone)?, midnight_us(next, &zone)?);
+            let (instant, hour) = (instants.len(), hours.len());
+            instants.extend(steps(start_us, end_us, step_s * MICROS_PER_SECOND));
+            hours.extend(steps(start_us, end_us, HOUR_US));
+            starts.push(start_us);
+            days.push(Day { date, start_us, end_us, instants: instant..instants.len(), hours: hour..hours.len() });
+            date = next;
+        }
+        let (instants, hours, day_starts) = (Ticks::new(instants), Ticks::new(hours), Ticks::new(starts));
+        Ok(Self { window, zone, days, instants, hours, day_starts })
+    }
+
+    /// The window that was asked for.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The time zone of the local clock.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The local days, in order.
+    #[must_use]
+    pub fn days(&self) -> &[Day] {
+        &self.days
+    }
+
+    /// The moments at which presence is counted.
+    #[must_use]
+    pub fn instants(&self) -> &Ticks {
+        &self.instants
+    }
+
+    /// The starts of the local hours.
+    #[must_use]
+    pub fn hours(&self) -> &Ticks {
+        &self.hours
+    }
+
+    /// The local midnights.
+    #[must_use]
+    pub fn day_starts(&self) -> &Ticks {
+        &self.day_starts
+    }
+
+    /// First local midnight of the window, in microseconds since 1970 UTC.
+    #[must_use]
+    pub fn start_us(&self) -> i64 {
+        self.days[0].start_us
+    }
+
+    /// The local midnight after the window's last day.
+    #[must_use]
+    pub fn end_us(&self) -> i64 {
+        self.days[self.days.len() - 1].end_us
+    }
+
+    /// The local midnight at which `date` begins.
+    ///
+    /// # Errors
+    /// When the date is at the edge of time.
+    pub fn midnight_us(&self, date: Date) -> Result<i64, CalendarError> {
+        midnight_us(date, &self.zone)
+    }
+}
+
+fn steps(start_us: i64, end_us: i64, step_us: i64) -> impl Iterator<Item = i64> {
+    (0..).map(move |n| start_us + n * step_us).take_while(move |at| *at < end_us)
+}
+
+/// The first moment of a local date: midnight, or the moment to which a shift moved it.
+fn midnight_us(date: Date, zone: &TimeZone) -> Result<i64, CalendarError> {
+    let ambiguous = zone.to_ambiguous_timestamp(date.at(0, 0, 0, 0));
+    // A midnight that a shift skips begins the day when the clock has jumped.
+    let at = match ambiguous.offset() {
+        AmbiguousOffset::Gap { before, .. } => {
+            before.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| CalendarError::OutOfRange(date))?
+        }
+        _ => ambiguous.earlier().map_err(|_| CalendarError::OutOfRange(date))?,
+    };
+    Ok(micros(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn brussels(from: Date, to: Date) -> Calendar {
+        let zone = TimeZone::get("Europe/Brussels").expect("bundled zone");
+        Calendar::new(Window::new(from, to).expect("window"), zone, 900).expect("calendar")
+    }
+
+    #[test]
+    fn a_day_has_92_96_or_100_quarters() {
+        for (day, instants, hours) in
+            [(date(2026, 3, 29), 92, 23), (date(2026, 10, 15), 96, 24), (date(2026, 10, 25), 100, 25)]
+        {
+            let calendar = brussels(day, day);
+            assert_eq!(calendar.instants().at_us().len(), instants);
+            assert_eq!(calendar.days()[0].hours, 0..hours);
+        }
+    }
+
+    #[test]
+    fn ticks_count_what_lies_strictly_before() {
+        let calendar = brussels(date(2026, 10, 24), date(2026, 10, 26));
+        for ticks in [calendar.instants(), calendar.hours(), calendar.day_starts()] {
+            for (i, at) in ticks.at_us().iter().enumerate() {
+                assert_eq!(ticks.before(*at - 1), i);
+                assert_eq!(ticks.before(*at), i);
+                assert_eq!(ticks.before(*at + 1), i + 1);
+            }
+        }
+        assert_eq!(calendar.hours().at_us().len(), 24 + 25 + 24);
+    }
+
+    #[test]
+    fn windows_and_steps_that_make_no_sense_are_refused() {
+        let (a, b) = (date(2026, 10, 15), date(2026, 10, 14));
+        assert!(matches!(Window::new(a, b), Err(CalendarError::Reversed { .. })));
+        assert!(matches!(Window::new(date(2026, 1, 1), a), Err(CalendarError::TooLong { days: 288, .. })));
+        assert!(matches!(Window::new(date(0, 1, 1), date(0, 1, 1)), Err(CalendarError::OutOfRange(_))));
+        let zone = TimeZone::get("Europe/Brussels").expect("bundled zone");
+        for step in [0, -900, 7 * 60, 7_200] {
+            let calendar = Calendar::new(Window::new(a, a).expect("window"), zone.clone(), step);
+            assert!(matches!(calendar, Err(CalendarError::Step { .. })));
+        }
+    }
+}

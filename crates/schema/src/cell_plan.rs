@@ -1,0 +1,162 @@
+//! The cell plan: which cell served which postal code, and from when to when.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::place::PlaceId;
+
+/// Which cell of a [`CellPlan`], in the order of the cell ids' bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CellIx(pub u32);
+
+/// Which version of which cell: the order is by the bytes of the cell id, then by time.
+///
+/// Two events at the same time are ordered by their version, as by the bytes of their cell ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionIx(pub u32);
+
+/// Where a cell stood for a stretch of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellVersion {
+    /// The cell's identifier, opaque.
+    pub cell_id: Box<[u8]>,
+    /// First moment at which it holds, in microseconds since 1970 UTC; `i64::MIN` if always.
+    pub from_us: i64,
+    /// First moment at which it no longer holds; `i64::MAX` if never.
+    pub until_us: i64,
+    /// The postal code it serves; none when it covers no known place (over the border, at sea).
+    pub place: Option<PlaceId>,
+}
+
+/// What can be wrong with a cell plan as a whole. The reader of the file says which rows.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CellPlanError {
+    /// No cell at all.
+    #[error("the cell plan is empty; expected at least one cell")]
+    Empty,
+    /// One cell in two places at once; the numbers are the positions of the two in the input.
+    #[error("rows {0} and {1} of the cell plan place one cell in two places at once; expected validity dates apart")]
+    Overlap(usize, usize),
+}
+
+/// Cells by identifier and time.
+#[derive(Debug)]
+pub struct CellPlan {
+    versions: Vec<CellVersion>,
+    /// First version of each cell, and one past the last at the end.
+    first: Vec<u32>,
+    by_id: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl CellPlan {
+    /// Sorts and checks the versions. Repeated equal rows count once.
+    ///
+    /// # Errors
+    /// When there is none, or one cell is in two places at one time.
+    pub fn new(versions: Vec<CellVersion>) -> Result<Self, CellPlanError> {
+        if versions.is_empty() {
+            return Err(CellPlanError::Empty);
+        }
+        let mut numbered: Vec<_> = versions.into_iter().enumerate().collect();
+        numbered.sort_by(|(_, a), (_, b)| (&a.cell_id, a.from_us, a.until_us).cmp(&(&b.cell_id, b.from_us, b.until_us)));
+        numbered.dedup_by(|(_, b), (_, a)| a == b);
+        if let Some(pair) = numbered.windows(2).find(|pair| {
+            let (a, b) = (&pair[0].1, &pair[1].1);
+            a.cell_id == b.cell_id && b.from_us < a.until_us
+        }) {
+            return Err(CellPlanError::Overlap(pair[0].0.min(pair[1].0), pair[0].0.max(pair[1].0)));
+        }
+        let versions: Vec<CellVersion> = numbered.into_iter().map(|(_, version)| version).collect();
+        let mut plan = Self { versions, first: Vec::new(), by_id: HashTable::new(), hasher: DefaultHashBuilder::default() };
+        plan.index();
+        Ok(plan)
+    }
+
+    fn index(&mut self) {
+        for (i, version) in self.versions.iter().enumerate() {
+            if i == 0 || version.cell_id != self.versions[i - 1].cell_id {
+                let cell = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
+                self.first.push(u32::try_from(i).unwrap_or(u32::MAX));
+                let (versions, first, hasher) = (&self.versions, &self.first, &self.hasher);
+                let hash_of = |cell: &u32| hasher.hash_one(&*versions[first[*cell as usize] as usize].cell_id);
+                self.by_id.insert_unique(hash_of(&cell), cell, hash_of);
+            }
+        }
+        self.first.push(u32::try_from(self.versions.len()).unwrap_or(u32::MAX));
+    }
+
+    /// The cell of this identifier, if the plan has it at any time.
+    #[inline]
+    #[must_use]
+    pub fn cell(&self, cell_id: &[u8]) -> Option<CellIx> {
+        let same = |cell: &u32| *self.versions[self.first[*cell as usize] as usize].cell_id == *cell_id;
+        self.by_id.find(self.hasher.hash_one(cell_id), same).map(|cell| CellIx(*cell))
+    }
+
+    /// The version of a cell that holds at a time in microseconds since 1970 UTC.
+    #[inline]
+    #[must_use]
+    pub fn version_at(&self, cell: CellIx, at_us: i64) -> Option<VersionIx> {
+        let (first, end) = (self.first[cell.0 as usize], self.first[cell.0 as usize + 1]);
+        (first..end)
+            .rev()
+            .find(|v| self.versions[*v as usize].from_us <= at_us)
+            .filter(|v| at_us < self.versions[*v as usize].until_us)
+            .map(VersionIx)
+    }
+
+    /// The postal code that a version serves.
+    #[inline]
+    #[must_use]
+    pub fn place(&self, version: VersionIx) -> Option<PlaceId> {
+        self.versions[version.0 as usize].place
+    }
+
+    /// Every version, in order.
+    #[must_use]
+    pub fn versions(&self) -> &[CellVersion] {
+        &self.versions
+    }
+
+    /// How many cells.
+    #[must_use]
+    pub fn cells(&self) -> usize {
+        self.first.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(id: &str, from_us: i64, until_us: i64, place: u32) -> CellVersion {
+        CellVersion { cell_id: id.as_bytes().into(), from_us, until_us, place: Some(PlaceId(place)) }
+    }
+
+    #[test]
+    fn versions_are_ordered_as_the_bytes_of_the_cells_and_found_by_time() {
+        let plan = CellPlan::new(vec![
+            version("b", i64::MIN, i64::MAX, 1),
+            version("a", 100, i64::MAX, 2),
+            version("a", 0, 50, 3),
+            version("a", 0, 50, 3),
+        ])
+        .expect("plan");
+        assert_eq!((plan.cells(), plan.versions().len()), (2, 3));
+        let a = plan.cell(b"a").expect("known");
+        let place = |at| plan.version_at(a, at).and_then(|v| plan.place(v)).map(|p| p.0);
+        assert_eq!([-1, 0, 49, 50, 99, 100, i64::MAX - 1].map(place), [None, Some(3), Some(3), None, None, Some(2), Some(2)]);
+        let b = plan.cell(b"b").expect("known");
+        assert!(plan.version_at(b, 0) > plan.version_at(a, 100));
+        assert_eq!(plan.cell(b"c"), None);
+    }
+
+    #[test]
+    fn a_cell_in_two_places_at_once_is_refused() {
+        let error = CellPlan::new(vec![version("a", 0, 50, 1), version("x", 0, 1, 1), version("a", 49, 60, 2)]);
+        assert_eq!(error.expect_err("refused"), CellPlanError::Overlap(0, 2));
+        assert_eq!(CellPlan::new(vec![]).expect_err("refused"), CellPlanError::Empty);
+    }
+}

@@ -1,0 +1,31 @@
+//! The nouns that every part of Throng shares, and nothing that could name a person.
+//!
+//! ```text
+//!   Window --clocked by--> Calendar      days, instants and hours on the local clock
+//!   PlaceTree                            postal code < commune < province < region < country
+//!   CellPlan                             which cell served which postal code, from when to when
+//!   Grid                                 what a slot of a table of counts is: (time, place)
+//! ```
+//!
+//! ```
+//! use jiff::{civil::date, tz::TimeZone};
+//! use throng_schema::{Calendar, Window};
+//!
+//! let zone = TimeZone::get("Europe/Brussels")?;
+//! let window = Window::new(date(2026, 10, 25), date(2026, 10, 25))?;
+//! let calendar = Calendar::new(window, zone, 15 * 60)?;
+//! assert_eq!(calendar.days()[0].hours.len(), 25, "the night on which clocks go back");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod calendar;
+mod cell_plan;
+mod grid;
+mod place;
+mod release;
+
+pub use calendar::{Calendar, CalendarError, Day, MICROS_PER_SECOND, Ticks, Window, micros};
+pub use cell_plan::{CellIx, CellPlan, CellPlanError, CellVersion, VersionIx};
+pub use grid::{Grid, Slot};
+pub use place::{Level, Names, PlaceId, PlaceRow, PlaceTree, PlaceTreeError};
+pub use release::{Period, SCHEMA_VERSION, Status};

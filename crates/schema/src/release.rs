@@ -1,0 +1,50 @@
+//! The words that stand in the files of a release, shared by their writer and their verifier.
+
+/// Version of the release's layout and columns; a reader refuses one that it does not know.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What a reader may know of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The number is there.
+    Published,
+    /// Too few, protective, or nobody at all: the three look alike.
+    Withheld,
+    /// No cell of the plan serves the place, so nobody could be seen there.
+    NoCoverage,
+}
+
+impl Status {
+    /// Every status there is.
+    pub const ALL: [Self; 3] = [Self::Published, Self::Withheld, Self::NoCoverage];
+
+    /// The word in the `status` column.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Withheld => "withheld",
+            Self::NoCoverage => "no_coverage",
+        }
+    }
+}
+
+/// The stretch of local time that a number of visitors covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Period {
+    /// An hour of the local clock.
+    Hour,
+    /// A local day.
+    Day,
+}
+
+impl Period {
+    /// The word in the `period` column.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+}
