@@ -1,1 +1,43 @@
-//! placeholder
+//! Stays, reports and the release: what is counted of nameless people, and how it leaves.
+//!
+//! ```text
+//!   Trajectory --stays--> Stay --one file per report--> slots      (inside the wall, one person at a time)
+//!   ProtectedTable --shape--> DataFrame --release--> Parquet       (behind the wall, numbers only)
+//! ```
+//!
+//! ```
+//! use throng_aggregator::stays;
+//! use throng_anonymiser::Sighting;
+//! use throng_schema::{PlaceId, VersionIx};
+//!
+//! // Two cells of different postal codes, 20 minutes apart, each event reaching 30 minutes.
+//! const MINUTE: i64 = 60_000_000;
+//! let seen = [0, 20].map(|minute| Sighting { at_us: minute * MINUTE, cell: VersionIx(minute as u32 / 20) });
+//! let stays: Vec<_> = stays(&seen, 30 * MINUTE, |cell| Some(PlaceId(cell.0))).collect();
+//! assert_eq!((stays[0].from_us, stays[0].until_us), (-30 * MINUTE, 10 * MINUTE));
+//! assert_eq!((stays[1].from_us, stays[1].until_us), (10 * MINUTE, 50 * MINUTE));
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod columns;
+mod expansion;
+mod ledger;
+mod manifest;
+mod presence;
+mod release;
+mod reports;
+mod shape;
+mod stay;
+mod summary;
+mod visitors;
+
+pub use columns::{arrow_schema, places_schema};
+pub use expansion::{Expansion, ExpansionError};
+pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
+pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
+pub use release::{ReleaseError, claim, write, write_ledger};
+pub use reports::{Report, Reports, UnknownReport, count};
+pub use shape::ShapeError;
+pub use stay::{Stay, stays};
+pub use summary::{Busiest, LevelCount, Summary, summarise};

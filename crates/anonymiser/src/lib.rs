@@ -52,6 +52,8 @@
 //! [`trajectory`](Trajectory), [`count_table`](CountTable), [`policy`](Policy), [`protect`](CountTable::protect),
 //! [`protected_table`](ProtectedTable).
 
+#![forbid(unsafe_code)]
+
 mod count_table;
 mod crowd;
 mod entrance;

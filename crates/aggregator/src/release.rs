@@ -1,0 +1,294 @@
+//! The release: the only writer of what may leave the company, beside its destination and then moved, whole.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    errors::ParquetError,
+    file::properties::{EnabledStatistics, WriterProperties},
+};
+use polars::prelude::concat;
+use rayon::prelude::*;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use throng_anonymiser::ProtectedTable;
+use throng_schema::{Day, Period, SCHEMA_VERSION, Status};
+
+use crate::{
+    columns::{arrow_schema, places_schema},
+    expansion::Expansion,
+    ledger::Ledger,
+    manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry},
+    reports::{Report, Reports},
+    shape::{ShapeError, places_frame, rows, to_arrow},
+};
+
+const MANIFEST: &str = "manifest.json";
+
+/// Why there is no release. The earlier one, if any, still stands.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The destination holds something that no run has made.
+    #[error("{} exists and is not a release; expected an empty or new folder, or an earlier release to replace", .0.display())]
+    NotARelease(PathBuf),
+    /// The destination has no parent folder or name.
+    #[error("{} cannot hold a release; expected the path of a folder", .0.display())]
+    NoFolder(PathBuf),
+    /// A file could not be written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A Parquet file could not be encoded.
+    #[error("{}: {source}", path.display())]
+    Parquet {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: ParquetError,
+    },
+    /// A report could not be shaped.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The manifest could not be encoded.
+    #[error("the manifest could not be encoded: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> ReleaseError + use<> {
+    let path = path.to_owned();
+    move |source| ReleaseError::Io { path, source }
+}
+
+/// Checks, before any work is done, that a release can be put there.
+///
+/// # Errors
+/// When the destination holds anything but an earlier release, or its parent cannot be made.
+pub fn claim(out: &Path) -> Result<(), ReleaseError> {
+    let (parent, _) = parent_and_name(out)?;
+    fs::create_dir_all(&parent).map_err(at(&parent))?;
+    if !out.exists() {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(out).map_err(at(out))?;
+    if entries.next().is_none() || out.join(MANIFEST).is_file() { Ok(()) } else { Err(ReleaseError::NotARelease(out.to_owned())) }
+}
+
+fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseError> {
+    let name = out.file_name().and_then(|name| name.to_str()).ok_or_else(|| ReleaseError::NoFolder(out.to_owned()))?;
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok((parent.to_owned(), name.to_owned()))
+}
+
+/// Writes the release of protected tables and moves it into place, whole; returns the manifest's BLAKE3.
+///
+/// The bytes depend on the tables and the parameters alone.
+///
+/// # Errors
+/// When a file cannot be written. What stood at `out` before still stands.
+pub fn write(
+    tables: &[ProtectedTable],
+    reports: &Reports,
+    expansion: Expansion,
+    parameters: Parameters,
+    credits: &[&str],
+    out: &Path,
+) -> Result<String, ReleaseError> {
+    let staging = Staging::new(out)?;
+    let zone = parameters.timezone.clone();
+    let places = places_frame(reports.tree())?;
+    let mut files = vec![write_parquet(&staging.path, "places.parquet", &to_arrow(&places, &places_schema())?)?];
+    let parts: Vec<(Report, &Day)> = reports
+        .wanted()
+        .flat_map(|report| reports.calendar().days().iter().map(move |day| (report, day)))
+        .collect();
+    let written = parts.par_iter().map(|(report, day)| {
+        let frames = match report {
+            Report::Presence => presence_of(day, tables, reports, &places, expansion),
+            Report::Visitors => visitors_of(day, tables, reports, &places, expansion),
+        }?;
+        let frame = concat(frames, polars::prelude::UnionArgs::default()).map_err(ShapeError::from)?;
+        let frame = frame.collect().map_err(ShapeError::from)?;
+        let name = format!("{}/date={}/part.parquet", report.as_str(), day.date);
+        write_parquet(&staging.path, &name, &to_arrow(&frame, &arrow_schema(*report, &zone))?)
+    });
+    files.extend(written.collect::<Result<Vec<_>, ReleaseError>>()?);
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let manifest = manifest(parameters, reports, credits, files);
+    let mut json = serde_json::to_vec_pretty(&manifest)?;
+    json.push(b'\n');
+    write_file(&staging.path.join(MANIFEST), &json)?;
+    staging.release()?;
+    Ok(blake3::hash(&json).to_hex().to_string())
+}
+
+type Frames = Vec<polars::prelude::LazyFrame>;
+
+fn presence_of(
+    day: &Day,
+    tables: &[ProtectedTable],
+    reports: &Reports,
+    places: &polars::prelude::DataFrame,
+    expansion: Expansion,
+) -> Result<Frames, ShapeError> {
+    let Some(presence) = &reports.presence else { return Ok(Vec::new()) };
+    let instants = reports.calendar().instants().at_us();
+    let times: Vec<_> = day.instants.clone().map(|i| (i, instants[i])).collect();
+    Ok(vec![rows(&tables[presence.table], &times, None, places, expansion)?])
+}
+
+/// The day first, then its hours.
+fn visitors_of(
+    day: &Day,
+    tables: &[ProtectedTable],
+    reports: &Reports,
+    places: &polars::prelude::DataFrame,
+    expansion: Expansion,
+) -> Result<Frames, ShapeError> {
+    let Some(visitors) = &reports.visitors else { return Ok(Vec::new()) };
+    let calendar = reports.calendar();
+    let whole: Vec<_> = calendar.days().iter().enumerate().filter(|(_, d)| d.date == day.date).map(|(i, d)| (i, d.start_us)).collect();
+    let hours: Vec<_> = day.hours.clone().map(|i| (i, calendar.hours().at_us()[i])).collect();
+    Ok(vec![
+        rows(&tables[visitors.days], &whole, Some(Period::Day), places, expansion)?,
+        rows(&tables[visitors.hours], &hours, Some(Period::Hour), places, expansion)?,
+    ])
+}
+
+fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: Vec<FileEntry>) -> Manifest {
+    let entry = |report: Report| ReportEntry {
+        name: report.as_str().to_owned(),
+        people: match report {
+            Report::Presence => "people in the place at the instant",
+            Report::Visitors => "distinct people with a stay in the place during the hour or day",
+        }
+        .to_owned(),
+        adds_up: report == Report::Presence,
+    };
+    let meaning = |status| match status {
+        Status::Published => "the number is there, and at least k devices stand behind it",
+        Status::Withheld => "too few, withheld to protect others, or nobody: which of them is not told",
+        Status::NoCoverage => "no cell of the plan serves the place, so nobody could be seen there",
+    };
+    let statuses: BTreeMap<_, _> =
+        Status::ALL.map(|status| (status.as_str().to_owned(), meaning(status).to_owned())).into();
+    Manifest {
+        throng: env!("CARGO_PKG_VERSION").to_owned(),
+        schema_version: SCHEMA_VERSION,
+        parameters,
+        reports: reports.wanted().map(entry).collect(),
+        statuses,
+        promised: PROMISED.map(str::to_owned).to_vec(),
+        not_promised: NOT_PROMISED.map(str::to_owned).to_vec(),
+        credits: credits.iter().map(|credit| (*credit).to_owned()).collect(),
+        files,
+    }
+}
+
+/// Compressed, with statistics by chunk, and nothing in it that differs from run to run.
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by(concat!("throng version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build()
+}
+
+fn write_parquet(root: &Path, name: &str, batch: &RecordBatch) -> Result<FileEntry, ReleaseError> {
+    let path = root.join(name);
+    let bytes = encode(batch, &batch.schema()).map_err(|source| ReleaseError::Parquet { path: path.clone(), source })?;
+    write_file(&path, &bytes)?;
+    Ok(FileEntry {
+        path: name.to_owned(),
+        bytes: bytes.len() as u64,
+        rows: batch.num_rows() as u64,
+        blake3: blake3::hash(&bytes).to_hex().to_string(),
+    })
+}
+
+fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>, ParquetError> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties()))?;
+    writer.write(batch)?;
+    writer.into_inner()
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+    }
+    let mut file = File::create(path).map_err(at(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
+}
+
+/// Writes `run.json` into the ledger's folder, readable by its owner alone.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseError> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
+    let (path, partial) = (folder.join("run.json"), folder.join(".run.json.partial"));
+    let mut json = serde_json::to_vec_pretty(ledger)?;
+    json.push(b'\n');
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(at(&partial))?;
+    file.write_all(&json).and_then(|()| file.sync_all()).map_err(at(&partial))?;
+    fs::rename(&partial, &path).map_err(at(&path))?;
+    Ok(path)
+}
+
+/// A folder beside the destination, closed to others, that becomes the release or nothing.
+struct Staging {
+    path: PathBuf,
+    out: PathBuf,
+}
+
+impl Staging {
+    fn new(out: &Path) -> Result<Self, ReleaseError> {
+        use std::os::unix::fs::DirBuilderExt;
+        claim(out)?;
+        let (parent, name) = parent_and_name(out)?;
+        let path = parent.join(format!(".{name}.partial"));
+        remove(&path)?;
+        fs::DirBuilder::new().mode(0o700).create(&path).map_err(at(&path))?;
+        Ok(Self { path, out: out.to_owned() })
+    }
+
+    /// Moves the folder into place. An earlier release changes places with it in one step, and is then removed.
+    fn release(self) -> Result<(), ReleaseError> {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o755)).map_err(at(&self.path))?;
+        let moved = if self.out.exists() {
+            renameat_with(CWD, &self.path, CWD, &self.out, RenameFlags::EXCHANGE).map_err(io::Error::from)
+        } else {
+            fs::rename(&self.path, &self.out)
+        };
+        moved.map_err(at(&self.out))?;
+        let (parent, _) = parent_and_name(&self.out)?;
+        File::open(&parent).and_then(|folder| folder.sync_all()).map_err(at(&parent))
+    }
+}
+
+impl Drop for Staging {
+    /// What is here now is either a release that failed or the earlier one that was replaced.
+    fn drop(&mut self) {
+        let _ = remove(&self.path);
+    }
+}
+
+fn remove(path: &Path) -> Result<(), ReleaseError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Which reports a run makes, and the one function by which a person is counted for all of them at once.
+
+use std::{str::FromStr, sync::Arc};
+
+use throng_anonymiser::{Ballot, Counted, Crowd, Shape, Trajectory};
+use throng_schema::{Calendar, CellPlan, PlaceTree};
+
+use crate::{
+    presence::Presence,
+    stay::{Stay, stays},
+    visitors::Visitors,
+};
+
+/// A report that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Report {
+    /// People in a place at an instant.
+    Presence,
+    /// Distinct people in a place during an hour or a day.
+    Visitors,
+}
+
+/// A report that is not made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("no report of that name; expected any of presence, visitors")]
+pub struct UnknownReport;
+
+impl Report {
+    /// Every report there is.
+    pub const ALL: [Self; 2] = [Self::Presence, Self::Visitors];
+
+    /// Its name: that of its folder in the release.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Presence => "presence",
+            Self::Visitors => "visitors",
+        }
+    }
+}
+
+impl FromStr for Report {
+    type Err = UnknownReport;
+
+    fn from_str(name: &str) -> Result<Self, UnknownReport> {
+        Self::ALL.into_iter().find(|report| report.as_str() == name).ok_or(UnknownReport)
+    }
+}
+
+/// The reports of a run: what they need to know, and where their tables stand.
+pub struct Reports {
+    pub(crate) calendar: Calendar,
+    pub(crate) tree: Arc<PlaceTree>,
+    plan: Arc<CellPlan>,
+    hold_us: i64,
+    pub(crate) presence: Option<Presence>,
+    pub(crate) visitors: Option<Visitors>,
+    shapes: Vec<Shape>,
+}
+
+impl Reports {
+    /// Lays out the tables of the wanted reports.
+    #[must_use]
+    pub fn new(
+        wanted: &[Report],
+        calendar: Calendar,
+        tree: Arc<PlaceTree>,
+        plan: Arc<CellPlan>,
+        hold_us: i64,
+    ) -> Self {
+        let mut shapes = Vec::new();
+        let presence = wanted.contains(&Report::Presence).then(|| Presence::lay_out(&calendar, &tree, &mut shapes));
+        let visitors = wanted.contains(&Report::Visitors).then(|| Visitors::lay_out(&calendar, &tree, &mut shapes));
+        Self { calendar, tree, plan, hold_us, presence, visitors, shapes }
+    }
+
+    /// The reports that are made.
+    pub fn wanted(&self) -> impl Iterator<Item = Report> + '_ {
+        Report::ALL.into_iter().filter(|report| match report {
+            Report::Presence => self.presence.is_some(),
+            Report::Visitors => self.visitors.is_some(),
+        })
+    }
+
+    /// The tables that are counted for the reports, by name, with their place among the tables.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, usize)> + use<> {
+        let presence = self.presence.as_ref().map(|presence| (Report::Presence.as_str(), presence.table));
+        let visitors = self.visitors.as_ref().map(|v| [("visitors by hour", v.hours), ("visitors by day", v.days)]);
+        presence.into_iter().chain(visitors.into_iter().flatten())
+    }
+
+    /// The places of the reports.
+    #[must_use]
+    pub fn tree(&self) -> &PlaceTree {
+        &self.tree
+    }
+
+    /// The local clock of the reports.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// Of each place, whether any cell of the plan serves it, at whatever time.
+    #[must_use]
+    pub fn covered(&self) -> Vec<bool> {
+        self.tree.covered(self.plan.versions().iter().filter_map(|version| version.place))
+    }
+
+    /// The slots that one person was in.
+    fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
+        let (start_us, end_us) = (self.calendar.start_us(), self.calendar.end_us());
+        let in_window = |stay: &Stay| stay.until_us > start_us && stay.from_us < end_us;
+        for stay in stays(trajectory.sightings(), self.hold_us, |cell| self.plan.place(cell)).filter(in_window) {
+            if let Some(presence) = &self.presence {
+                presence.mark(&stay, &self.calendar, ballot);
+            }
+            if let Some(visitors) = &self.visitors {
+                visitors.mark(&stay, &self.calendar, &self.tree, ballot);
+            }
+        }
+    }
+}
+
+/// Counts everybody of a crowd for all reports in one pass.
+#[must_use]
+pub fn count(crowd: Crowd, reports: &Reports) -> Counted {
+    crowd.count(&reports.shapes, |trajectory, ballot| reports.visit(trajectory, ballot))
+}
+

@@ -1,0 +1,126 @@
+//! Stays: the stretches of time that one person spends in one place.
+
+use throng_anonymiser::Sighting;
+use throng_schema::{PlaceId, VersionIx};
+
+/// A stretch of time in one postal code, half-open: `[from_us, until_us)`, in microseconds since 1970 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The postal code.
+    pub place: PlaceId,
+    /// Its first moment.
+    pub from_us: i64,
+    /// The first moment after it.
+    pub until_us: i64,
+}
+
+/// The stays of one person whose sightings are in order.
+///
+/// Each sighting stands for the time nearest to it, up to `hold_us` away. Where two follow each other within
+/// twice that, the boundary between them is the middle, rounded down to the microsecond. A stay is a maximal run
+/// of touching intervals in the same postal code. An interval without length (two cells at one microsecond) holds
+/// no time and breaks no stay; a cell that serves no known place (`place_of` gives none) does.
+pub fn stays<'a, P>(sightings: &'a [Sighting], hold_us: i64, place_of: P) -> impl Iterator<Item = Stay> + use<'a, P>
+where
+    P: Fn(VersionIx) -> Option<PlaceId> + 'a,
+{
+    let mut intervals = intervals(sightings, hold_us, place_of).peekable();
+    std::iter::from_fn(move || {
+        let (place, from_us, mut until_us) = intervals.find_map(|(place, a, b)| Some((place?, a, b)))?;
+        while let Some((_, _, b)) = intervals.next_if(|(next, a, _)| *next == Some(place) && *a == until_us) {
+            until_us = b;
+        }
+        Some(Stay { place, from_us, until_us })
+    })
+}
+
+/// The time each sighting stands for, without those that stand for none.
+fn intervals<'a, P>(
+    sightings: &'a [Sighting],
+    hold_us: i64,
+    place_of: P,
+) -> impl Iterator<Item = (Option<PlaceId>, i64, i64)> + use<'a, P>
+where
+    P: Fn(VersionIx) -> Option<PlaceId> + 'a,
+{
+    let mut meets_last = None;
+    sightings.iter().enumerate().filter_map(move |(i, sighting)| {
+        let from_us = meets_last.unwrap_or(sighting.at_us - hold_us);
+        let next = sightings.get(i + 1).filter(|next| next.at_us - sighting.at_us <= 2 * hold_us);
+        meets_last = next.map(|next| middle(sighting.at_us, next.at_us));
+        let until_us = meets_last.unwrap_or(sighting.at_us + hold_us);
+        (from_us < until_us).then(|| (place_of(sighting.cell), from_us, until_us))
+    })
+}
+
+/// `floor((a + b) / 2)`; the shift rounds down before 1970 too.
+fn middle(a_us: i64, b_us: i64) -> i64 {
+    (a_us + b_us) >> 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const H: i64 = 30;
+
+    /// A sighting at a time in the postal code of this number; 9 is nowhere.
+    fn stays_of(seen: &[(i64, u32)]) -> Vec<(u32, i64, i64)> {
+        let sightings: Vec<_> =
+            seen.iter().map(|(at_us, place)| Sighting { at_us: *at_us, cell: VersionIx(*place) }).collect();
+        stays(&sightings, H, |cell| (cell.0 != 9).then_some(PlaceId(cell.0)))
+            .map(|stay| (stay.place.0, stay.from_us, stay.until_us))
+            .collect()
+    }
+
+    #[test]
+    fn an_event_stands_for_the_time_nearest_to_it() {
+        assert_eq!(stays_of(&[(0, 1)]), [(1, -30, 30)]);
+        assert_eq!(stays_of(&[(0, 1), (7, 2)]), [(1, -30, 3), (2, 3, 37)], "the middle rounds down");
+        assert_eq!(stays_of(&[(-8, 1), (-1, 2)]), [(1, -38, -5), (2, -5, 29)], "down also before 1970");
+    }
+
+    #[test]
+    fn a_gap_of_twice_the_hold_still_touches_and_a_longer_one_does_not() {
+        assert_eq!(stays_of(&[(0, 1), (60, 1)]), [(1, -30, 90)]);
+        assert_eq!(stays_of(&[(0, 1), (61, 1)]), [(1, -30, 30), (1, 31, 91)]);
+        assert_eq!(stays_of(&[(0, 1), (60, 2)]), [(1, -30, 30), (2, 30, 90)]);
+    }
+
+    #[test]
+    fn an_interval_without_length_breaks_no_stay() {
+        assert_eq!(stays_of(&[(0, 1), (10, 1), (10, 2), (10, 1), (20, 1)]), [(1, -30, 50)]);
+        assert_eq!(stays_of(&[(0, 1), (0, 2)]), [(1, -30, 0), (2, 0, 30)]);
+        assert_eq!(stays_of(&[(0, 1), (1, 2)]), [(1, -30, 0), (2, 0, 31)], "a microsecond has no middle");
+    }
+
+    #[test]
+    fn nowhere_ends_a_stay() {
+        assert_eq!(stays_of(&[(0, 1), (10, 9), (20, 1)]), [(1, -30, 5), (1, 15, 50)]);
+        assert_eq!(stays_of(&[(0, 9)]), []);
+    }
+
+    proptest! {
+        #[test]
+        fn stays_are_the_nearest_sighting_moment_by_moment(mut seen in prop::collection::vec((0..400_i64, 0..10_u32), 1..12)) {
+            seen.sort_unstable();
+            seen.dedup();
+            let stays = stays_of(&seen);
+            for pair in stays.windows(2) {
+                prop_assert!(pair[0].2 < pair[1].1 || (pair[0].2 == pair[1].1 && pair[0].0 != pair[1].0));
+            }
+            for at in -40..450 {
+                // The nearest sighting, a tie going to the later; of several at one time, the last.
+                let reach = |(t, _): &&(i64, u32)| if at >= *t { at - t < H } else { t - at <= H };
+                let nearest = seen.iter().filter(reach).min_by_key(|(t, place)| {
+                    // Half-open at the rounded middle: a later sighting wins from floor((a + b) / 2) on.
+                    (if at < *t { 2 * (t - at) - 1 } else { 2 * (at - t) }, std::cmp::Reverse((*t, *place)))
+                });
+                let expected = nearest.map(|(_, place)| *place).filter(|place| *place != 9);
+                let found: Vec<_> = stays.iter().filter(|(_, a, b)| (*a..*b).contains(&at)).map(|s| s.0).collect();
+                prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "at {}", at);
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What the flags and the config mean together: every setting checked once, before any file is read.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use jiff::{SignedDuration, ToSpan, Zoned, civil::Date, tz::TimeZone};
+use throng_aggregator::{Expansion, Parameters, Report};
+use throng_anonymiser::{Policy, Threshold};
+use throng_ingest::{CellColumns, EventColumns, EventFormat};
+use throng_schema::{Calendar, Window};
+
+use crate::{
+    args::{Expand, Preset, Settings, When},
+    failure::Failure,
+};
+
+/// Days that individual data may be kept, counted back from the as-of date.
+const RETENTION_DAYS: i64 = Window::DAYS_MAX;
+
+/// An event may reach this far at least, or sessions would imply absurd numbers of events.
+const HOLD_S_MIN: i64 = 60;
+
+/// The least memory in which a run is any use.
+const MEMORY_MIN: u64 = 64 << 20;
+
+/// A run as it was meant.
+pub(crate) struct Plan {
+    pub(crate) events: Vec<PathBuf>,
+    pub(crate) cells: PathBuf,
+    pub(crate) places: Vec<PathBuf>,
+    pub(crate) opt_out: Option<PathBuf>,
+    pub(crate) residence: Option<PathBuf>,
+    pub(crate) out: PathBuf,
+    pub(crate) ledger: PathBuf,
+    pub(crate) columns: EventColumns,
+    pub(crate) format: EventFormat,
+    pub(crate) cell_columns: CellColumns,
+    pub(crate) calendar: Calendar,
+    pub(crate) as_of: Date,
+    pub(crate) expired_before_us: i64,
+    pub(crate) hold_us: i64,
+    pub(crate) reports: Vec<Report>,
+    pub(crate) policy: Policy,
+    pub(crate) expansion: Expansion,
+    pub(crate) parameters: Parameters,
+    pub(crate) max_rejected: f64,
+    pub(crate) threads: usize,
+    pub(crate) memory: u64,
+    pub(crate) progress: When,
+}
+
+/// Reads a config. Its paths are relative to its folder.
+pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, error))?;
+    let mut settings: Settings = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        Failure::usage(anyhow!("{}, line {line}: {}", path.display(), without_content(error.message())))
+    })?;
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let under = |path: &mut PathBuf| *path = base.join(&*path);
+    settings.events.iter_mut().chain(&mut settings.places).for_each(under);
+    let single = [
+        &mut settings.cells,
+        &mut settings.out,
+        &mut settings.ledger,
+        &mut settings.opt_out,
+        &mut settings.residence,
+        &mut settings.occasions,
+        &mut settings.census,
+    ];
+    single.into_iter().flatten().for_each(under);
+    Ok(settings)
+}
+
+/// The parser's words without what they quote, for who hands over the wrong file: names of settings alone stay.
+fn without_content(message: &str) -> String {
+    let named = |quoted: &str| quoted.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let parts = message.split('`').enumerate();
+    let parts: Vec<_> = parts.map(|(i, part)| if i % 2 == 0 || named(part) { part } else { "..." }).collect();
+    parts.join("`").split('"').enumerate().map(|(i, part)| if i % 2 == 0 { part } else { "..." }).collect()
+}
+
+impl Settings {
+    /// These settings where they say something, the others where they do not.
+    pub(crate) fn or(self, other: Self) -> Self {
+        fn list<T>(a: Vec<T>, b: Vec<T>) -> Vec<T> {
+            if a.is_empty() { b } else { a }
+        }
+        Self {
+            events: list(self.events, other.events),
+            cells: self.cells.or(other.cells),
+            from: self.from.or(other.from),
+            // A day given by flag alone is that day, whatever range the config has.
+            to: if self.from.is_some() { self.to } else { self.to.or(other.to) },
+            out: self.out.or(other.out),
+            ledger: self.ledger.or(other.ledger),
+            places: list(self.places, other.places),
+            opt_out: self.opt_out.or(other.opt_out),
+            residence: self.residence.or(other.residence),
+            occasions: self.occasions.or(other.occasions),
+            expansion: self.expansion.or(other.expansion),
+            census: self.census.or(other.census),
+            reports: list(self.reports, other.reports),
+            k: self.k.or(other.k),
+            accept_small_k: self.accept_small_k || other.accept_small_k,
+            step: self.step.or(other.step),
+            hold: self.hold.or(other.hold),
+            min_stay: self.min_stay.or(other.min_stay),
+            timezone: self.timezone.or(other.timezone),
+            as_of: self.as_of.or(other.as_of),
+            preset: self.preset.or(other.preset),
+            max_rejected: self.max_rejected.or(other.max_rejected),
+            threads: self.threads.or(other.threads),
+            memory: self.memory.or(other.memory),
+            progress: self.progress.or(other.progress),
+            event_columns: self.event_columns.or(other.event_columns),
+            event_format: self.event_format.or(other.event_format),
+            cell_columns: self.cell_columns.or(other.cell_columns),
+        }
+    }
+
+    /// The columns of events and cell plan: the config's, or the preset's.
+    pub(crate) fn columns(&mut self) -> (EventColumns, EventFormat, CellColumns) {
+        let multimno = self.preset == Some(Preset::Multimno);
+        let columns = self.event_columns.take();
+        let cells = self.cell_columns.take();
+        (
+            columns.unwrap_or_else(|| if multimno { EventColumns::multimno() } else { EventColumns::default() }),
+            self.event_format.take().unwrap_or_default(),
+            cells.unwrap_or_else(|| if multimno { CellColumns::multimno() } else { CellColumns::default() }),
+        )
+    }
+
+    /// Checks everything that can be checked without opening an input.
+    pub(crate) fn into_plan(mut self) -> Result<Plan, Failure> {
+        let wanting = |flag: &str| Failure::usage(anyhow!("{flag} is missing; expected as a flag or in the config"));
+        self.refuse_what_is_not_made()?;
+        if self.events.is_empty() {
+            return Err(wanting("--events"));
+        }
+        let (columns, format, cell_columns) = self.columns();
+        let from = self.from.ok_or_else(|| wanting("--from"))?;
+        let out = self.out.ok_or_else(|| wanting("--out"))?;
+        let zone_name = self.timezone.unwrap_or_else(|| DEFAULT_ZONE.to_owned());
+        let zone = zone(&zone_name)?;
+        let step_s = seconds("--step", self.step, 15)?;
+        let hold_s = seconds("--hold", self.hold, 30)?;
+        let min_stay_s = seconds("--min-stay", self.min_stay, 15)?;
+        if !(HOLD_S_MIN..=86_400).contains(&hold_s) {
+            return Err(Failure::usage(anyhow!("--hold is {hold_s} s; expected between 1min and 24h")));
+        }
+        let window = Window::new(from, self.to.unwrap_or(from)).map_err(Failure::usage)?;
+        let calendar = Calendar::new(window, zone.clone(), step_s).map_err(Failure::usage)?;
+        let as_of = self.as_of.unwrap_or_else(|| today(&zone));
+        let threshold = threshold(self.k.unwrap_or(30), self.accept_small_k)?;
+        let expansion = match self.expansion {
+            None => Expansion::factor(1.0),
+            Some(Expand::Factor(factor)) => Expansion::factor(factor),
+            Some(Expand::Table(_)) => {
+                return Err(Failure::usage(anyhow!(
+                    "--expansion names a table, which this version does not read; expected a number, for example 3.2"
+                )));
+            }
+        }
+        .map_err(Failure::usage)?;
+        let mut reports: Vec<Report> = self.reports.iter().map(|name| name.0).collect();
+        if reports.is_empty() {
+            reports.extend(Report::ALL);
+        }
+        reports.sort_unstable();
+        reports.dedup();
+        let memory = self.memory.map_or(8 << 30, |memory| memory.as_u64());
+        if memory < MEMORY_MIN {
+            return Err(Failure::usage(anyhow!("--memory is under 64MiB; expected at least that, for example 4GiB")));
+        }
+        let threads = match self.threads {
+            Some(0) => return Err(Failure::usage(anyhow!("--threads is 0; expected at least 1"))),
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let ledger = self.ledger.unwrap_or_else(|| out.parent().unwrap_or(Path::new("")).join("ledger"));
+        let parameters = Parameters {
+            from: window.from().to_string(),
+            to: window.to().to_string(),
+            timezone: zone_name,
+            k: threshold.k(),
+            small_k_accepted: threshold.k() < Threshold::SAFE_MIN,
+            expansion_factor: expansion.value(),
+            step_s,
+            hold_s,
+            min_stay_s,
+            reports: reports.iter().map(|report| report.as_str().to_owned()).collect(),
+        };
+        Ok(Plan {
+            events: self.events,
+            cells: self.cells.ok_or_else(|| wanting("--cells"))?,
+            places: self.places,
+            opt_out: self.opt_out,
+            residence: self.residence,
+            out,
+            ledger,
+            columns,
+            format,
+            cell_columns,
+            expired_before_us: expired_before_us(as_of, &calendar)?,
+            calendar,
+            as_of,
+            hold_us: hold_s * throng_schema::MICROS_PER_SECOND,
+            reports,
+            policy: Policy { threshold },
+            expansion,
+            parameters,
+            max_rejected: self.max_rejected.map_or(0.2, |share| share.0),
+            threads,
+            memory,
+            progress: self.progress.unwrap_or_default(),
+        })
+    }
+
+    /// A table that no report of this version uses would be silently left out of the release.
+    fn refuse_what_is_not_made(&self) -> Result<(), Failure> {
+        let unused = [("--occasions", &self.occasions, "occasions"), ("--census", &self.census, "context")];
+        for (flag, path, report) in unused {
+            if path.is_some() {
+                return Err(Failure::usage(anyhow!(
+                    "{flag} is for the report `{report}`, which this version does not make; expected presence or visitors"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) const DEFAULT_ZONE: &str = "Europe/Brussels";
+
+/// A time zone by name.
+pub(crate) fn zone(name: &str) -> Result<TimeZone, Failure> {
+    TimeZone::get(name).map_err(|_| {
+        Failure::usage(anyhow!("--timezone {name} is not known; expected an IANA name such as Europe/Brussels"))
+    })
+}
+
+/// Today on the local clock.
+pub(crate) fn today(zone: &TimeZone) -> Date {
+    Zoned::now().with_time_zone(zone.clone()).date()
+}
+
+/// The local midnight before which events are too old to be kept.
+pub(crate) fn expired_before_us(as_of: Date, calendar: &Calendar) -> Result<i64, Failure> {
+    let oldest = as_of.checked_sub(RETENTION_DAYS.days()).map_err(Failure::usage)?;
+    calendar.midnight_us(oldest).map_err(Failure::usage)
+}
+
+fn threshold(k: u64, accept_small: bool) -> Result<Threshold, Failure> {
+    if accept_small { Threshold::accept_small(k) } else { Threshold::new(k) }.map_err(Failure::usage)
+}
+
+/// A duration in whole seconds, or so many minutes.
+fn seconds(flag: &str, given: Option<SignedDuration>, default_min: i64) -> Result<i64, Failure> {
+    let duration = given.unwrap_or(SignedDuration::from_mins(default_min));
+    if duration.as_secs() < 1 || duration.subsec_nanos() != 0 {
+        return Err(Failure::usage(anyhow!("{flag} is no positive number of whole seconds; expected for example 15min")));
+    }
+    Ok(duration.as_secs())
+}
+

@@ -1,0 +1,146 @@
+//! `throng inspect`: what files of events or a cell plan hold, and what would be rejected, without identifiers.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, tz::TimeZone};
+use throng_anonymiser::{Crowd, Frame, GatherError, Share, Subscribers};
+use throng_ingest::{CellColumns, Clock, EventColumns, EventFormat, Events, IngestError, Places, Reason, Tally};
+use throng_schema::{CellPlan, Calendar, Window};
+
+use crate::{
+    args::{InspectArgs, Settings, When},
+    config::{self, DEFAULT_ZONE, expired_before_us, today},
+    failure::Failure,
+    progress::Bar,
+    run::{ingest_failure, input_failure, rows_table},
+    speak::{say, table, thousands},
+};
+
+/// The years that an inspection looks at; what lies outside is `outside_window`.
+const FROM_US: i64 = 0;
+const UNTIL_US: i64 = 4_102_444_800_000_000;
+
+/// Memory for telling subscribers apart. Beyond it, their number is of a share of them, scaled up.
+const MEMORY: usize = 4 << 30;
+
+/// Says what the files hold: as events if they have the columns of events, else as a cell plan.
+pub(crate) fn inspect(args: InspectArgs) -> Result<(), Failure> {
+    let mut settings = match &args.config {
+        Some(path) => config::read(path)?,
+        None => Settings::default(),
+    };
+    settings.preset = args.preset.or(settings.preset);
+    let zone_name = args.timezone.clone().or(settings.timezone.take()).unwrap_or_else(|| DEFAULT_ZONE.to_owned());
+    let zone = config::zone(&zone_name)?;
+    let (columns, format, cell_columns) = settings.columns();
+    let places = if args.places.is_empty() { Places::belgium() } else { Places::read(&args.places) };
+    let places = places.map_err(input_failure)?;
+    let plan = match &args.cells {
+        Some(path) => {
+            let read = throng_ingest::cell_plan(std::slice::from_ref(path), &cell_columns, &places, &zone);
+            Some(Arc::new(read.map_err(input_failure)?.0))
+        }
+        None => None,
+    };
+    match open(&args, columns, format, &zone, plan.clone()) {
+        Ok((events, bar)) => inspect_events(&events, &bar, plan.as_deref(), &zone),
+        Err(Failure::Inputs(error)) if plan.is_none() && lacks_a_column(&error) => {
+            inspect_cells(&args, &cell_columns, &places, &zone).map_err(|as_cells| {
+                Failure::inputs(anyhow::anyhow!("neither events nor a cell plan\nas events: {error:#}\nas a cell plan: {as_cells}"))
+            })
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn lacks_a_column(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<IngestError>(), Some(IngestError::NoColumn { .. }))
+}
+
+fn open(
+    args: &InspectArgs,
+    columns: EventColumns,
+    format: EventFormat,
+    zone: &TimeZone,
+    plan: Option<Arc<CellPlan>>,
+) -> Result<(Events, Arc<Bar>), Failure> {
+    let as_of = args.as_of.unwrap_or_else(|| today(zone));
+    let window = Window::new(as_of, as_of).map_err(Failure::usage)?;
+    let calendar = Calendar::new(window, zone.clone(), 900).map_err(Failure::usage)?;
+    let expired_before_us = expired_before_us(as_of, &calendar)?;
+    let clock = Clock { zone: zone.clone(), expired_before_us, from_us: FROM_US, until_us: UNTIL_US };
+    let files = throng_ingest::find_files(&args.paths).map_err(ingest_failure)?;
+    let bar = Arc::new(Bar::new(When::Auto, "inspecting", 0));
+    let progress: Arc<dyn throng_ingest::Progress> = bar.clone();
+    let events = Events::open(files, columns, format, clock, plan, progress).map_err(ingest_failure)?;
+    bar.stage("inspecting".to_owned(), events.estimated_rows());
+    Ok((events, bar))
+}
+
+fn inspect_events(events: &Events, bar: &Bar, plan: Option<&CellPlan>, zone: &TimeZone) -> Result<(), Failure> {
+    let subscribers = Subscribers::new().map_err(Failure::failed)?;
+    let frame = Frame {
+        from_us: FROM_US,
+        until_us: UNTIL_US,
+        hold_us: UNTIL_US,
+        versions: plan.map_or(1, |plan| plan.versions().len()),
+        files: events.paths().len(),
+        memory: MEMORY,
+    };
+    let gathered = Crowd::gather(events, &subscribers, &frame, Share::whole());
+    let (mut crowd, mut tally): (Crowd, Tally) = gathered.map_err(|error| match error {
+        GatherError::Source(error) => ingest_failure(error),
+        GatherError::Frame(error) => Failure::usage(error),
+    })?;
+    bar.done();
+    let whole = crowd.left_over().is_none();
+    let counted = crowd.count(&[], |_, _| {});
+    tally.settle(&counted.duplicates).map_err(Failure::failed)?;
+    let facts = events.facts();
+    let rows = facts.iter().zip(&tally.files).map(|(facts, file)| {
+        let (first, last) = file.times_us.map_or((None, None), |(first, last)| (Some(first), Some(last)));
+        let when = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), |at| minute(at, zone));
+        let name = format!("{} ({})", file.path.display(), facts.format.as_str());
+        vec![name, thousands(file.rows_read), thousands(file.admitted), when(first), when(last)]
+    });
+    say(&table(&["file", "rows", "usable", "from", "to"], rows).to_string())?;
+    if let Some(facts) = facts.first() {
+        let columns: Vec<_> = facts.columns.iter().map(|(name, kind)| format!("{name}: {kind}")).collect();
+        say(&format!("\ncolumns   {}", columns.join(", ")))?;
+    }
+    say(&format!("\n{}", rows_table(&tally)))?;
+    for file in &tally.files {
+        if let Some(bad) = &file.first_bad {
+            say(&format!("first bad {}: {bad}", file.path.display()))?;
+        }
+    }
+    let devices = if whole { thousands(counted.devices) } else { format!("more than {}", thousands(counted.devices)) };
+    say(&format!("devices   {devices}"))?;
+    if plan.is_none() {
+        say("cells     not judged; --cells says which are known")?;
+    }
+    if tally.rejected()[Reason::Duplicate as usize] > 0 && !whole {
+        say("duplicates are those of a share of the subscribers; there are more")?;
+    }
+    Ok(())
+}
+
+/// A time to the minute, which tells what a file holds and nothing of one event.
+fn minute(at_us: i64, zone: &TimeZone) -> String {
+    Timestamp::from_microsecond(at_us)
+        .map_or_else(|_| "-".to_owned(), |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string())
+}
+
+fn inspect_cells(args: &InspectArgs, columns: &CellColumns, places: &Places, zone: &TimeZone) -> Result<(), Failure> {
+    let (_, summary) = throng_ingest::cell_plan(&args.paths, columns, places, zone).map_err(input_failure)?;
+    let rows = [
+        ("rows", summary.rows),
+        ("cells", summary.cells as u64),
+        ("versions (a cell for a stretch of time)", summary.versions as u64),
+        ("placed by postal code", summary.by_code),
+        ("placed by geometry", summary.by_geometry),
+        ("cover no known place", summary.outside),
+        ("postal codes served", summary.postal_codes as u64),
+    ];
+    say(&table(&["cell plan", ""], rows.map(|(name, n)| vec![name.to_owned(), thousands(n)])).to_string())
+}

@@ -1,0 +1,64 @@
+//! `throng synth`: a seeded day of Belgium with its ground truth.
+
+use std::time::Instant;
+
+use throng_synth::{Area, Defects, Format, Parameters, SynthError, generate};
+
+use crate::{
+    args::{SynthArgs, SynthFormat},
+    failure::Failure,
+    progress::Bar,
+    speak::{say, table, thousands},
+};
+
+/// Fills the folder and says what is in it.
+pub(crate) fn synth(args: &SynthArgs) -> Result<(), Failure> {
+    let parameters = parameters(args);
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate for the bar")]
+    let expected = (args.subscribers as f64 * f64::from(args.days) * args.events_per_day) as u64;
+    let bar = Bar::new(args.progress, "writing", expected);
+    let start = Instant::now();
+    let summary = generate(&parameters, &|events| bar.reach(events)).map_err(|error| match error {
+        SynthError::Io { .. } => Failure::failed(error),
+        error => Failure::usage(error),
+    })?;
+    bar.done();
+    let injected = &summary.injected;
+    let rows = [
+        ("events", summary.events),
+        ("subscribers", summary.subscribers),
+        ("cells", summary.cells),
+        ("files", summary.files),
+        ("opted out", summary.opted_out),
+        ("rows of ground truth", summary.truth_rows),
+        ("rows out of time order", injected.out_of_order),
+        ("duplicates", injected.duplicates),
+        ("rows at unknown cells", injected.unknown_cells),
+        ("malformed rows", injected.malformed + injected.ragged),
+        ("ties in time", injected.ties),
+    ];
+    say(&table(&["synthetic", ""], rows.map(|(name, n)| vec![name.to_owned(), thousands(n)])).to_string())?;
+    say(&format!("\n{} in {:.1} s; next: throng run --config {} --out release", args.out.display(), start.elapsed().as_secs_f64(), args.out.join("throng.toml").display()))
+}
+
+fn parameters(args: &SynthArgs) -> Parameters {
+    Parameters {
+        out: args.out.clone(),
+        subscribers: args.subscribers,
+        days: args.days,
+        seed: args.seed,
+        from: args.from,
+        events_per_day: args.events_per_day,
+        cells: args.cells,
+        format: match args.format {
+            SynthFormat::Parquet => Format::Parquet,
+            SynthFormat::Csv => Format::Csv,
+            SynthFormat::CsvGz => Format::CsvGz,
+            SynthFormat::CsvZst => Format::CsvZst,
+        },
+        area: if args.area.is_empty() { Area::Belgium } else { Area::Codes(args.area.clone()) },
+        defects: if args.clean { Defects::none() } else { Defects::default() },
+        truth: !args.no_truth,
+        ..Parameters::default()
+    }
+}

@@ -1,0 +1,95 @@
+//! Streams the identifiers of subscribers who opted out to whoever forgets them at once.
+
+use std::path::Path;
+
+use crate::table::{Layout, TABLE_ENDINGS, Table, TableError, files_of};
+
+/// Reads the column `subscriber_id` of a table, folder or pattern, and gives each identifier to `register`.
+///
+/// Text is trimmed of nothing, binary stays as it is, an integer becomes its decimal digits: the same bytes as the
+/// readers of events give. Nothing is kept, and no error quotes an identifier or the name of a column found. Gives
+/// the number of rows.
+///
+/// # Errors
+/// When a file cannot be read, has no such column, or a row has no identifier.
+pub fn opt_outs(path: &Path, register: &mut dyn FnMut(&[u8])) -> Result<u64, TableError> {
+    let mut rows = 0;
+    for file in files_of(path, &TABLE_ENDINGS)? {
+        let mut table = Table::open(&file, Layout::SUBSCRIBERS)?;
+        let id = table.require_id(&"subscriber_id".into())?;
+        rows += table.each(|row| {
+            register(row.bytes(&id).ok_or_else(|| row.wrong(&id, "a subscriber identifier"))?);
+            Ok::<_, TableError>(())
+        })?;
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::{folder, parquet_of, text_of};
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int64Array};
+
+    const IMSI: &str = "206201234567890";
+
+    fn read(name: &str, bytes: &[u8]) -> Result<(u64, Vec<Vec<u8>>), String> {
+        let folder = folder(&[(name, bytes)]);
+        let mut ids = Vec::new();
+        let rows = opt_outs(&folder.path().join(name), &mut |id| ids.push(id.to_vec()));
+        rows.map(|rows| (rows, ids)).map_err(|error| text_of(error, &folder))
+    }
+
+    #[test]
+    fn text_and_integers_are_the_same_bytes_and_binary_is_raw() {
+        let csv = format!("since,subscriber_id\n2026-01-01,{IMSI}\n2026-01-02, a b \n");
+        let expected = vec![IMSI.as_bytes().to_vec(), b" a b ".to_vec()];
+        assert_eq!(read("o.csv", csv.as_bytes()), Ok((2, expected)));
+        let integers: ArrayRef = Arc::new(Int64Array::from(vec![206_201_234_567_890, -1]));
+        let expected = vec![IMSI.as_bytes().to_vec(), b"-1".to_vec()];
+        assert_eq!(read("o.parquet", &parquet_of(vec![("subscriber_id", integers)])), Ok((2, expected)));
+        let raw = vec![0xff, 0x00, b' '];
+        let binary: ArrayRef = Arc::new(BinaryArray::from(vec![raw.as_slice()]));
+        assert_eq!(read("o.parquet", &parquet_of(vec![("subscriber_id", binary)])), Ok((1, vec![raw])));
+    }
+
+    #[test]
+    fn no_error_quotes_an_identifier() {
+        let reals: ArrayRef = Arc::new(Float64Array::from(vec![206_201_234_567_890.0]));
+        let cases = [
+            // A list without a header: its first line would be the column's name.
+            (
+                "o.csv",
+                format!("{IMSI}\n{IMSI}\n").into_bytes(),
+                "o.csv: no column `subscriber_id`; found 1 column; expected a header that names it",
+            ),
+            (
+                "o.csv",
+                b"abcdef\nghijkl\n".to_vec(),
+                "o.csv: no column `subscriber_id`; found 1 column; expected a header that names it",
+            ),
+            (
+                "o.csv",
+                format!("subscriber_id\n{IMSI},{IMSI}\n").into_bytes(),
+                "o.csv, row 1 (line 2): 2 fields; expected 1",
+            ),
+            (
+                "o.csv",
+                format!("subscriber_id,since\n{IMSI},x\n,{IMSI}\n").into_bytes(),
+                "o.csv, row 2 (line 3), column `subscriber_id`: expected a subscriber identifier",
+            ),
+            (
+                "o.parquet",
+                parquet_of(vec![("subscriber_id", reals)]),
+                "o.parquet, column `subscriber_id`: a column of this type cannot be used; expected text, binary or integer",
+            ),
+        ];
+        for (name, bytes, text) in cases {
+            let error = read(name, &bytes).expect_err("refused");
+            assert_eq!(error, text);
+            assert!(!error.contains(IMSI) && !error.contains("abcdef"));
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! Reads events from Parquet, one row group at a time, column by column.
+
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, BinaryViewArray, DictionaryArray, FixedSizeBinaryArray, Int64Array, PrimitiveArray,
+        RecordBatch, UInt64Array,
+    },
+    compute::cast,
+    datatypes::{
+        ArrowPrimitiveType, DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+        TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+    },
+};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+    },
+    basic::{ConvertedType, Encoding, PageType},
+    file::metadata::{ColumnChunkMetaData, ParquetMetaData},
+};
+
+use crate::{
+    columns::{EventColumns, EventFormat, Fields, Header, TypeIx, Types},
+    csv::join,
+    rejects::{Cell, IngestError, Judge, PartTally, Row},
+    table::Column,
+    time::{EpochUnit, Moment, TimeReader, micros_of},
+};
+
+/// Rows decoded at a time: the columns of a batch fit the second-level cache.
+const BATCH_ROWS: usize = 8_192;
+
+/// Room for the digits and the sign of any 64-bit integer.
+const DIGITS: usize = 20;
+
+/// How the row groups of one file are laid out.
+pub(crate) struct ParquetLayout {
+    pub(crate) fields: Fields,
+    pub(crate) columns: Vec<(String, String)>,
+    /// The schema by which dictionaries are kept as they are, for row groups where the cells have one, and the
+    /// schema by which they are not.
+    with_dictionaries: ArrowReaderMetadata,
+    without_dictionaries: ArrowReaderMetadata,
+    epoch_unit: Option<EpochUnit>,
+}
+
+impl ParquetLayout {
+    /// Looks at the end of a file: finds the columns, and refuses types that cannot hold them.
+    pub(crate) fn look(file: &Path, columns: &EventColumns, format: &EventFormat) -> Result<Self, IngestError> {
+        let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
+        let damaged = || IngestError::Damaged { file: file.to_owned(), row: None, expected: "Parquet with a sound footer" };
+        let own = ArrowReaderMetadata::load(&opened, ArrowReaderOptions::new());
+        let own = guarded(|| own).and_then(Result::ok).ok_or_else(damaged)?;
+        // What the bytes are, whatever the writer called them in memory.
+        let bare = ArrowReaderMetadata::try_new(own.metadata().clone(), ArrowReaderOptions::new().with_skip_arrow_metadata(true));
+        let bare = bare.map_err(|_| damaged())?;
+
+        let names: Vec<String> = own.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let header = Header { width: names.len(), names: Some(names) };
+        let fields = columns.find(file, &header, format)?;
+        let wanted = Wanted { file, columns, format, fields: &fields };
+        wanted.check(own.schema(), bare.schema())?;
+        let read_as = |keep_dictionaries| {
+            let schema = wanted.schema(own.schema(), bare.schema(), own.metadata(), keep_dictionaries);
+            ArrowReaderMetadata::try_new(own.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
+                .map_err(|_| damaged())
+        };
+        let (with_dictionaries, without_dictionaries) = (read_as(true)?, read_as(false)?);
+        let described = |field: &Arc<Field>| (field.name().clone(), field.data_type().to_string());
+        Ok(Self {
+            columns: own.schema().fields().iter().map(described).collect(),
+            with_dictionaries,
+            without_dictionaries,
+            epoch_unit: format.epoch_unit,
+            fields,
+        })
+    }
+
+    fn metadata(&self) -> &ParquetMetaData {
+        self.with_dictionaries.metadata()
+    }
+
+    pub(crate) fn row_groups(&self) -> usize {
+        self.metadata().num_row_groups()
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.metadata().row_groups().iter().map(|group| group.num_rows().unsigned_abs()).sum()
+    }
+
+    pub(crate) fn group_bytes(&self, group: usize) -> u64 {
+        self.metadata().row_group(group).compressed_size().unsigned_abs()
+    }
+
+    fn rows_before(&self, group: usize) -> u64 {
+        self.metadata().row_groups()[..group].iter().map(|group| group.num_rows().unsigned_abs()).sum()
+    }
+
+    /// The columns to read, from 0, in the order of the file.
+    fn projection(&self) -> Vec<usize> {
+        let fields = &self.fields;
+        let mut wanted = vec![fields.event_time, fields.subscriber_id];
+        wanted.extend(fields.cell_id.iter().chain(&fields.end_time).chain(&fields.event_type));
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted
+    }
+
+    fn reader(&self, file: &Path, group: usize) -> Result<ParquetRecordBatchReader, IngestError> {
+        let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
+        let metadata = if self.has_dictionaries(group) { &self.with_dictionaries } else { &self.without_dictionaries };
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), self.projection());
+        guarded(|| {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS)
+                .build()
+        })
+        .and_then(Result::ok)
+        .ok_or_else(|| self.damaged(file, group, 0))
+    }
+
+    /// Whether the columns that are looked up are written with dictionaries from beginning to end. Where a writer
+    /// gave up half way, the reader would have to make a dictionary of its own, which costs more than it saves.
+    fn has_dictionaries(&self, group: usize) -> bool {
+        let group = self.metadata().row_group(group);
+        let mut looked_up = dictionary_columns(&self.fields);
+        looked_up.all(|root| leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf))))
+    }
+
+    fn damaged(&self, file: &Path, group: usize, read: u64) -> IngestError {
+        let row = Some(self.rows_before(group) + read + 1);
+        IngestError::Damaged { file: file.to_owned(), row, expected: "Parquet pages that can be decoded" }
+    }
+}
+
+/// Columns whose values are looked up, so that a dictionary saves work.
+fn dictionary_columns(fields: &Fields) -> impl Iterator<Item = usize> + '_ {
+    let cell = fields.cell_id.first().copied().filter(|_| fields.cell_id.len() == 1);
+    // Where one column serves two fields, it is read one way.
+    let apart = |root: &usize| *root != fields.subscriber_id && *root != fields.event_time && Some(*root) != fields.end_time;
+    cell.into_iter().chain(fields.event_type).filter(apart)
+}
+
+/// The only leaf of a column that is not nested.
+fn leaf_of(metadata: &ParquetMetaData, root: usize) -> Option<usize> {
+    let schema = metadata.file_metadata().schema_descr();
+    (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == root)
+}
+
+fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+    let coded = |encoding| matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
+    if chunk.dictionary_page_offset().is_none() {
+        return false;
+    }
+    if let Some(mask) = chunk.page_encoding_stats_mask() {
+        return mask.encodings().all(coded);
+    }
+    match chunk.page_encoding_stats() {
+        Some(stats) => stats
+            .iter()
+            .filter(|page| matches!(page.page_type, PageType::DATA_PAGE | PageType::DATA_PAGE_V2))
+            .all(|page| coded(page.encoding)),
+        None => chunk.encodings().any(coded),
+    }
+}
+
+/// A panic of the decoder over damaged bytes is an error like any other.
+fn guarded<T>(decode: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(decode)).ok()
+}
+
+/// The fields that are asked of a file, and as what types.
+struct Wanted<'a> {
+    file: &'a Path,
+    columns: &'a EventColumns,
+    format: &'a EventFormat,
+    fields: &'a Fields,
+}
+
+impl Wanted<'_> {
+    fn check(&self, own: &Schema, bare: &Schema) -> Result<(), IngestError> {
+        let (fields, columns) = (self.fields, self.columns);
+        self.check_time(&columns.event_time, fields.event_time, own, bare)?;
+        if let Some(index) = fields.end_time {
+            let column = columns.end_time.clone().unwrap_or_else(|| "end_time".into());
+            self.check_time(&column, index, own, bare)?;
+        }
+        self.check_bytes(&columns.subscriber_id, fields.subscriber_id, own, bare)?;
+        for (column, index) in columns.cell_id.iter().zip(&fields.cell_id) {
+            self.check_bytes(column, *index, own, bare)?;
+        }
+        if let Some(index) = fields.event_type {
+            let column = columns.event_type.clone().unwrap_or_else(|| "event_type".into());
+            self.check_bytes(&column, index, own, bare)?;
+        }
+        Ok(())
+    }
+
+    fn check_time(&self, column: &Column, index: usize, own: &Schema, bare: &Schema) -> Result<(), IngestError> {
+        match read_as(own.field(index).data_type(), bare.field(index).data_type()) {
+            Some(DataType::Int64 | DataType::UInt64) if self.format.epoch_unit.is_none() => {
+                Err(IngestError::NoEpochUnit { file: self.file.to_owned(), column: column.clone() })
+            }
+            Some(_) => Ok(()),
+            None => Err(self.wrong_type(column, own.field(index), "a timestamp, text or an integer")),
+        }
+    }
+
+    fn check_bytes(&self, column: &Column, index: usize, own: &Schema, bare: &Schema) -> Result<(), IngestError> {
+        match read_as(own.field(index).data_type(), bare.field(index).data_type()) {
+            None | Some(DataType::Timestamp(..)) => {
+                Err(self.wrong_type(column, own.field(index), "text, binary or an integer"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn wrong_type(&self, column: &Column, field: &Field, expected: &'static str) -> IngestError {
+        let found = field.data_type().to_string();
+        IngestError::ColumnType { file: self.file.to_owned(), column: column.clone(), found, expected }
+    }
+
+    /// The schema to read by: that of the bytes, with views for texts, or dictionaries where they help.
+    fn schema(&self, own: &Schema, bare: &Schema, metadata: &ParquetMetaData, keep_dictionaries: bool) -> SchemaRef {
+        let wanted: Vec<usize> = {
+            let fields = self.fields;
+            let all = [fields.event_time, fields.subscriber_id].into_iter();
+            all.chain(fields.cell_id.iter().copied()).chain(fields.end_time).chain(fields.event_type).collect()
+        };
+        let coded: Vec<usize> = dictionary_columns(self.fields).collect();
+        let as_read = |(index, field): (usize, &Arc<Field>)| {
+            if !wanted.contains(&index) {
+                return field.clone();
+            }
+            let by_dictionary = keep_dictionaries && coded.contains(&index);
+            let leaf = leaf_of(metadata, index).map(|leaf| metadata.file_metadata().schema_descr().column(leaf));
+            let is_text = leaf.is_some_and(|leaf| leaf.converted_type() == ConvertedType::UTF8);
+            let data_type = match field.data_type() {
+                DataType::Utf8 if by_dictionary && is_text => dictionary_of(DataType::Utf8),
+                DataType::Binary if by_dictionary && !is_text => dictionary_of(DataType::Binary),
+                DataType::Utf8 => DataType::Utf8View,
+                DataType::Binary => DataType::BinaryView,
+                // INT96 is what Spark and Impala wrote before there were timestamps; Spark's are UTC. Nanoseconds
+                // would not reach beyond 2262.
+                DataType::Timestamp(TimeUnit::Nanosecond, None) if is_int96(metadata, index) => {
+                    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+                }
+                // Seconds have no type of their own in Parquet: only the writer's schema tells them from integers.
+                DataType::Int64 | DataType::Int32 if is_timestamp(own.field(index)) => own.field(index).data_type().clone(),
+                other => other.clone(),
+            };
+            Arc::new(field.as_ref().clone().with_data_type(data_type))
+        };
+        Arc::new(Schema::new(bare.fields().iter().enumerate().map(as_read).collect::<Vec<_>>()))
+    }
+}
+
+fn dictionary_of(values: DataType) -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(values))
+}
+
+fn is_timestamp(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Timestamp(..))
+}
+
+fn is_int96(metadata: &ParquetMetaData, root: usize) -> bool {
+    let schema = metadata.file_metadata().schema_descr();
+    leaf_of(metadata, root).is_some_and(|leaf| schema.column(leaf).physical_type() == parquet::basic::Type::INT96)
+}
+
+/// What a column is read as, roughly: bytes, 64-bit integers or timestamps; none if it cannot be used.
+fn read_as(own: &DataType, bare: &DataType) -> Option<DataType> {
+    match bare {
+        DataType::Int64 | DataType::Int32 if matches!(own, DataType::Timestamp(..)) => Some(own.clone()),
+        DataType::Int64 if matches!(own, DataType::Duration(_)) => None,
+        DataType::Timestamp(..) => Some(bare.clone()),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Some(DataType::Int64),
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Some(DataType::UInt64),
+        DataType::Utf8 | DataType::Binary | DataType::FixedSizeBinary(_) => Some(DataType::Binary),
+        _ => None,
+    }
+}
+
+/// A column of bytes, or of integers that stand for their digits.
+enum Bytes {
+    View(BinaryViewArray),
+    Fixed(FixedSizeBinaryArray),
+    Signed(Int64Array),
+    Unsigned(UInt64Array),
+    Coded { keys: PrimitiveArray<Int32Type>, values: Box<Bytes> },
+}
+
+impl Bytes {
+    /// None where the column has a type that the schema did not announce.
+    fn of(column: &ArrayRef) -> Option<Self> {
+        Some(match column.data_type() {
+            DataType::Utf8View => Self::View(column.as_string_view_opt()?.clone().to_binary_view()),
+            DataType::BinaryView => Self::View(column.as_binary_view_opt()?.clone()),
+            DataType::FixedSizeBinary(_) => Self::Fixed(column.as_fixed_size_binary_opt()?.clone()),
+            DataType::Utf8 | DataType::Binary => Self::of(&cast(column, &DataType::BinaryView).ok()?)?,
+            DataType::Dictionary(..) => {
+                let coded: &DictionaryArray<Int32Type> = column.as_dictionary_opt()?;
+                Self::Coded { keys: coded.keys().clone(), values: Box::new(Self::of(coded.values())?) }
+            }
+            signed if signed.is_signed_integer() => {
+                Self::Signed(cast(column, &DataType::Int64).ok()?.as_primitive_opt::<Int64Type>()?.clone())
+            }
+            unsigned if unsigned.is_unsigned_integer() => {
+                Self::Unsigned(cast(column, &DataType::UInt64).ok()?.as_primitive_opt::<UInt64Type>()?.clone())
+            }
+            _ => return None,
+        })
+    }
+
+    /// The bytes of a row; none if null.
+    #[inline]
+    fn get<'a>(&'a self, row: usize, digits: &'a mut [u8; DIGITS]) -> &'a [u8] {
+        match self {
+            Self::View(column) if column.is_valid(row) => column.value(row),
+            Self::Fixed(column) if column.is_valid(row) => column.value(row),
+            Self::Signed(column) if column.is_valid(row) => {
+                let value = column.value(row);
+                decimal(value.unsigned_abs(), value < 0, digits)
+            }
+            Self::Unsigned(column) if column.is_valid(row) => decimal(column.value(row), false, digits),
+            Self::Coded { keys, values } if keys.is_valid(row) => {
+                let key = usize::try_from(keys.value(row)).unwrap_or(usize::MAX);
+                values.get(key, digits)
+            }
+            _ => &[],
+        }
+    }
+}
+
+/// The digits of an integer, so that it equals its own text.
+fn decimal(mut value: u64, negative: bool, digits: &mut [u8; DIGITS]) -> &[u8] {
+    let mut at = DIGITS;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    if negative {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    &digits[at..]
+}
+
+/// The outcomes of looking up the entries of a dictionary, kept while batches come with the same one.
+struct Codes<T> {
+    dictionary: Option<ArrayRef>,
+    codes: Vec<T>,
+}
+
+impl<T: Copy> Codes<T> {
+    fn new() -> Self {
+        Self { dictionary: None, codes: Vec::new() }
+    }
+
+    /// Looks up every row of a column. `none` stands for null.
+    fn fill(&mut self, column: &ArrayRef, none: T, find: impl Fn(&[u8]) -> T, found: &mut Vec<T>) -> Option<()> {
+        let mut digits = [0; DIGITS];
+        found.clear();
+        let Some(coded) = column.as_dictionary_opt::<Int32Type>() else {
+            let bytes = Bytes::of(column)?;
+            found.extend((0..column.len()).map(|row| match bytes.get(row, &mut digits) {
+                [] => none,
+                value => find(value),
+            }));
+            return Some(());
+        };
+        self.look_up(coded.values(), &find)?;
+        let code = |key: i32| usize::try_from(key).ok().and_then(|key| self.codes.get(key)).copied().unwrap_or(none);
+        match coded.keys().nulls() {
+            None => found.extend(coded.keys().values().iter().map(|key| code(*key))),
+            Some(_) => found.extend(coded.keys().iter().map(|key| key.map_or(none, code))),
+        }
+        Some(())
+    }
+
+    /// The reader hands out one array of values for a whole row group; holding on to it makes sure that another
+    /// cannot come to lie at the same address.
+    fn look_up(&mut self, values: &ArrayRef, find: impl Fn(&[u8]) -> T) -> Option<()> {
+        let same = |known: &ArrayRef| known.to_data().ptr_eq(&values.to_data());
+        if !self.dictionary.as_ref().is_some_and(same) {
+            let (bytes, mut digits) = (Bytes::of(values)?, [0; DIGITS]);
+            self.codes.clear();
+            self.codes.extend((0..values.len()).map(|entry| find(bytes.get(entry, &mut digits))));
+            self.dictionary = Some(values.clone());
+        }
+        Some(())
+    }
+}
+
+/// Reads the rows of one row group and hands them to the judge.
+pub(crate) struct ParquetDesk<'a> {
+    layout: &'a ParquetLayout,
+    time: TimeReader,
+    separator: &'a [u8],
+    types: &'a Types,
+    judge: Judge<'a>,
+    places: Places,
+    cell_codes: Codes<Cell>,
+    type_codes: Codes<TypeIx>,
+    at: Vec<Moment>,
+    ends: Vec<Moment>,
+    cells: Vec<Cell>,
+    of_types: Vec<TypeIx>,
+    joined: Vec<u8>,
+}
+
+/// Where the fields stand among the columns that are read.
+struct Places {
+    event_time: usize,
+    subscriber_id: usize,
+    cell_id: Vec<usize>,
+    end_time: Option<usize>,
+    event_type: Option<usize>,
+}
+
+impl Places {
+    fn new(layout: &ParquetLayout) -> Self {
+        let projection = layout.projection();
+        let place = |root: usize| projection.binary_search(&root).unwrap_or_else(|place| place);
+        let fields = &layout.fields;
+        Self {
+            event_time: place(fields.event_time),
+            subscriber_id: place(fields.subscriber_id),
+            cell_id: fields.cell_id.iter().map(|root| place(*root)).collect(),
+            end_time: fields.end_time.map(place),
+            event_type: fields.event_type.map(place),
+        }
+    }
+}
+
+impl<'a> ParquetDesk<'a> {
+    pub(crate) fn new(
+        layout: &'a ParquetLayout,
+        time: TimeReader,
+        separator: &'a [u8],
+        types: &'a Types,
+        judge: Judge<'a>,
+    ) -> Self {
+        Self {
+            layout,
+            time,
+            separator,
+            types,
+            judge,
+            places: Places::new(layout),
+            cell_codes: Codes::new(),
+            type_codes: Codes::new(),
+            at: Vec::new(),
+            ends: Vec::new(),
+            cells: Vec::new(),
+            of_types: Vec::new(),
+            joined: Vec::new(),
+        }
+    }
+
+    /// Judges every row of a row group.
+    pub(crate) fn row_group(
+        &mut self,
+        file: &PathBuf,
+        group: usize,
+        progress: impl Fn(u64),
+    ) -> Result<PartTally, IngestError> {
+        let mut reader = self.layout.reader(file, group)?;
+        let mut read = 0;
+        loop {
+            let damaged = || self.layout.damaged(file, group, read);
+            let Some(batch) = guarded(|| reader.next()).ok_or_else(damaged)? else { break };
+            let batch = batch.map_err(|_| damaged())?;
+            self.batch(&batch).ok_or_else(|| self.layout.damaged(file, group, read))?;
+            read += batch.num_rows() as u64;
+            progress(batch.num_rows() as u64);
+        }
+        Ok(self.judge.take_account())
+    }
+
+    /// None where the columns are not what the schema announced.
+    fn batch(&mut self, batch: &RecordBatch) -> Option<()> {
+        let column = |place: usize| batch.columns().get(place);
+        let unit = self.layout.epoch_unit;
+        times(column(self.places.event_time)?, unit, &mut self.time, &mut self.at)?;
+        self.ends.clear();
+        if let Some(place) = self.places.end_time {
+            times(column(place)?, unit, &mut self.time, &mut self.ends)?;
+        }
+        self.find_cells(batch)?;
+        self.of_types.clear();
+        if let Some(place) = self.places.event_type {
+            self.type_codes.fill(column(place)?, TypeIx::OTHER, |name| self.types.find(name), &mut self.of_types)?;
+        }
+        self.rows(&Bytes::of(column(self.places.subscriber_id)?)?);
+        Some(())
+    }
+
+    fn find_cells(&mut self, batch: &RecordBatch) -> Option<()> {
+        let cells = self.judge.cells();
+        if let [place] = self.places.cell_id.as_slice() {
+            let find = |cell_id: &[u8]| cells.find(cell_id);
+            return self.cell_codes.fill(batch.columns().get(*place)?, Cell::Missing, find, &mut self.cells);
+        }
+        let parts = self.places.cell_id.iter().map(|place| Bytes::of(batch.columns().get(*place)?));
+        let parts = parts.collect::<Option<Vec<_>>>()?;
+        let mut digits = vec![[0; DIGITS]; parts.len()];
+        self.cells.clear();
+        for row in 0..batch.num_rows() {
+            let fields = parts.iter().zip(&mut digits).map(|(part, digits)| part.get(row, digits));
+            let cell_id = join(&mut self.joined, self.separator, fields);
+            self.cells.push(cell_id.map_or(Cell::Missing, |cell_id| cells.find(cell_id)));
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn rows(&mut self, ids: &Bytes) {
+        let mut digits = [0; DIGITS];
+        for (row, (at, cell)) in self.at.iter().zip(&self.cells).enumerate() {
+            self.judge.judge(&Row {
+                at: *at,
+                end: self.ends.get(row).copied().unwrap_or(Moment::MISSING),
+                cell: *cell,
+                of_type: self.of_types.get(row).copied().unwrap_or(TypeIx::OTHER),
+                subscriber_id: ids.get(row, &mut digits),
+            });
+        }
+    }
+}
+
+/// Reads a column of times. None where it is of no kind that holds times.
+fn times(column: &ArrayRef, unit: Option<EpochUnit>, time: &mut TimeReader, read: &mut Vec<Moment>) -> Option<()> {
+    read.clear();
+    if let DataType::Timestamp(unit, zone) = column.data_type() {
+        let local = zone.is_none().then_some(time);
+        match unit {
+            TimeUnit::Second => {
+                timestamps(column.as_primitive_opt::<TimestampSecondType>()?, EpochUnit::Seconds, local, read);
+            }
+            TimeUnit::Millisecond => {
+                timestamps(column.as_primitive_opt::<TimestampMillisecondType>()?, EpochUnit::Millis, local, read);
+            }
+            TimeUnit::Microsecond => {
+                timestamps(column.as_primitive_opt::<TimestampMicrosecondType>()?, EpochUnit::Micros, local, read);
+            }
+            TimeUnit::Nanosecond => {
+                timestamps(column.as_primitive_opt::<TimestampNanosecondType>()?, EpochUnit::Nanos, local, read);
+            }
+        }
+        return Some(());
+    }
+    match (Bytes::of(column)?, unit) {
+        (Bytes::Signed(values), unit) => timestamps(&values, unit?, None, read),
+        (Bytes::Unsigned(values), unit) => {
+            let unit = unit?;
+            let moment = |value| i64::try_from(value).map_or(Moment::MALFORMED, |value| Moment::of_epoch(value, unit));
+            read.extend(values.iter().map(|value| value.map_or(Moment::MISSING, moment)));
+        }
+        (texts, _) => {
+            let mut digits = [0; DIGITS];
+            read.extend((0..column.len()).map(|row| time.text(texts.get(row, &mut digits))));
+        }
+    }
+    Some(())
+}
+
+/// Integer times of one unit, by the local clock if one is given.
+fn timestamps<T: ArrowPrimitiveType<Native = i64>>(
+    column: &PrimitiveArray<T>,
+    unit: EpochUnit,
+    local: Option<&mut TimeReader>,
+    read: &mut Vec<Moment>,
+) {
+    match local {
+        None => each(column, read, |value| Moment::of_epoch(value, unit)),
+        Some(time) => each(column, read, |value| micros_of(value, unit).map_or(Moment::MALFORMED, |us| time.local(us))),
+    }
+}
+
+#[inline]
+fn each<T: ArrowPrimitiveType<Native = i64>>(
+    column: &PrimitiveArray<T>,
+    read: &mut Vec<Moment>,
+    mut moment: impl FnMut(i64) -> Moment,
+) {
+    match column.nulls() {
+        None => read.extend(column.values().iter().map(|value| moment(*value))),
+        Some(_) => read.extend(column.iter().map(|value| value.map_or(Moment::MISSING, &mut moment))),
+    }
+}

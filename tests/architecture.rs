@@ -1,0 +1,62 @@
+//! Which crate may depend on which, read from the manifests: the arrows of ARCHITECTURE.md as a test.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+fn manifest(path: &str) -> toml::Table {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a manifest");
+    text.parse().expect("TOML")
+}
+
+fn dependencies(manifest: &toml::Table, section: &str) -> BTreeSet<String> {
+    manifest.get(section).and_then(toml::Value::as_table).into_iter().flatten().map(|(name, _)| name.clone()).collect()
+}
+
+/// Throng's own crates among the dependencies of a crate, tests and builds included.
+fn arrows(name: &str) -> BTreeSet<String> {
+    let manifest = manifest(&format!("crates/{name}/Cargo.toml"));
+    ["dependencies", "dev-dependencies", "build-dependencies"]
+        .into_iter()
+        .flat_map(|section| dependencies(&manifest, section))
+        .filter_map(|name| name.strip_prefix("throng-").map(str::to_owned))
+        .collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn arrows_point_one_way() {
+    assert_eq!(arrows("schema"), set(&[]), "harmless nouns know nobody");
+    assert_eq!(arrows("anonymiser"), set(&["schema"]));
+    assert_eq!(arrows("ingest"), set(&["anonymiser", "schema"]), "siblings: neither knows the other");
+    assert_eq!(arrows("aggregator"), set(&["anonymiser", "schema"]), "siblings: neither knows the other");
+    assert_eq!(arrows("synth"), set(&["schema"]), "the generator cannot look at what it tests");
+}
+
+#[test]
+fn every_crate_is_in_the_picture() {
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).expect("crates");
+    let names: BTreeSet<_> = folders.map(|entry| entry.expect("entry").file_name().into_string().expect("text")).collect();
+    assert_eq!(names, set(&["aggregator", "anonymiser", "cli", "ingest", "schema", "synth"]));
+}
+
+#[test]
+fn polars_stays_behind_one_crate_and_files_stay_outside_the_anonymiser() {
+    let of = |name: &str| dependencies(&manifest(&format!("crates/{name}/Cargo.toml")), "dependencies");
+    for name in ["schema", "anonymiser", "ingest", "synth"] {
+        assert!(!of(name).contains("polars"), "{name} uses polars");
+    }
+    assert!(!dependencies(&manifest("Cargo.toml"), "dependencies").contains("polars"), "the binary uses polars");
+    for heavy in ["arrow", "parquet", "serde", "serde_json", "tracing", "log"] {
+        assert!(!of("anonymiser").contains(heavy), "the anonymiser could write through {heavy}");
+    }
+}
+
+#[test]
+fn the_dangerous_crates_forbid_unsafe_code() {
+    for name in ["anonymiser", "aggregator"] {
+        let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crates/{name}/src/lib.rs"))).expect("lib");
+        assert!(lib.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
+    }
+}

@@ -1,0 +1,162 @@
+//! The command line: every flag that is promised, what wins over what, and the exit codes.
+
+mod world;
+
+use std::fs;
+
+use world::{Form, events, files, run, said, succeeded, throng, write_cells, write_events};
+
+const RUN_FLAGS: [&str; 26] = [
+    "--events", "--cells", "--from", "--to", "--out", "--ledger", "--places", "--opt-out", "--residence",
+    "--occasions", "--expansion", "--census", "--reports", "--k", "--accept-small-k", "--step", "--hold",
+    "--min-stay", "--timezone", "--as-of", "--preset", "--max-rejected", "--threads", "--memory", "--config",
+    "--progress",
+];
+
+fn help(command: &str) -> String {
+    let output = throng().args([command, "--help"]).output().expect("runs");
+    succeeded(&output);
+    said(&output)
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    for command in ["run", "verify", "synth", "inspect", "completions", "man"] {
+        assert!(help(command).contains("Example"), "{command} has no example");
+    }
+    for flag in RUN_FLAGS {
+        assert!(help("run").contains(flag), "run has no {flag}");
+    }
+    for flag in ["--out", "--subscribers", "--days", "--seed"] {
+        assert!(help("synth").contains(flag), "synth has no {flag}");
+    }
+}
+
+#[test]
+fn completions_and_man_pages_are_made() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = throng().args(["completions", shell]).output().expect("runs");
+        succeeded(&output);
+        assert!(said(&output).contains("max-rejected"), "{shell}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    succeeded(&throng().arg("man").arg(folder.path()).output().expect("runs"));
+    let names: Vec<_> = files(folder.path()).into_iter().map(|(name, _)| name.display().to_string()).collect();
+    for name in ["throng.1", "throng-run.1", "throng-verify.1"] {
+        assert!(names.contains(&name.to_owned()), "{names:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_exit_code_2_and_says_what_was_expected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let file = write_events(folder.path(), "day", Form::Csv, &events(20, 1));
+    let cases: [(&[&str], &str); 12] = [
+        (&["--k", "14"], "--accept-small-k"),
+        (&["--k", "0", "--accept-small-k"], "too small"),
+        (&["--step", "7h"], "does not divide an hour"),
+        (&["--hold", "1s"], "between 1min and 24h"),
+        (&["--to", "2026-10-14"], "on or after --from"),
+        (&["--timezone", "Mars/Olympus"], "IANA name"),
+        (&["--expansion", "0"], "above 0"),
+        (&["--expansion", "factors.csv"], "expected a number"),
+        (&["--reports", "dwell"], "expected any of presence, visitors"),
+        (&["--occasions", "concerts.csv"], "does not make"),
+        (&["--memory", "1MiB"], "64MiB"),
+        (&["--threads", "0"], "at least 1"),
+    ];
+    for (flags, expected) in cases {
+        let mut command = throng();
+        command.arg("run").arg("--events").arg(&file).arg("--cells").arg(&cells);
+        command.arg("--out").arg(folder.path().join("release")).args(["--from", "2026-10-15", "--as-of", "2026-10-16"]);
+        let output = command.args(flags).output().expect("runs");
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", said(&output));
+        assert!(said(&output).contains(expected), "{flags:?}: expected `{expected}` in\n{}", said(&output));
+    }
+    let output = throng().args(["run", "--from", "2026-10-15"]).output().expect("runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("--events is missing"));
+}
+
+#[test]
+fn a_file_that_is_not_there_ends_with_exit_code_1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let output = run(&[folder.path().join("none.csv")], &cells, &folder.path().join("release"), &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let file = write_events(folder.path(), "day", Form::Csv, &events(20, 1));
+    let output = run(&[file], &folder.path().join("none.csv"), &folder.path().join("release"), &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+}
+
+#[test]
+fn a_flag_wins_over_the_config() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_cells(folder.path());
+    write_events(&folder.path().join("events"), "day", Form::Csv, &events(120, 4));
+    let config = folder.path().join("throng.toml");
+    let text = "events = [\"events\"]\ncells = \"cells.csv\"\nfrom = \"2026-10-15\"\nas_of = \"2026-10-16\"\n\
+                out = \"release\"\nk = 40\nmax_rejected = 0.5\nreports = [\"presence\"]\n";
+    fs::write(&config, text).expect("written");
+    let manifest = || -> serde_json::Value {
+        serde_json::from_slice(&fs::read(folder.path().join("release/manifest.json")).expect("read")).expect("JSON")
+    };
+    succeeded(&throng().arg("run").arg("--config").arg(&config).output().expect("runs"));
+    assert_eq!((&manifest()["parameters"]["k"], &manifest()["parameters"]["small_k_accepted"]), (&40.into(), &false.into()));
+    succeeded(&throng().arg("run").arg("--config").arg(&config).args(["--k", "5", "--accept-small-k"]).output().expect("runs"));
+    assert_eq!((&manifest()["parameters"]["k"], &manifest()["parameters"]["small_k_accepted"]), (&5.into(), &true.into()));
+    succeeded(&throng().arg("verify").arg(folder.path().join("release")).output().expect("runs"));
+}
+
+#[test]
+fn too_many_faulty_rows_are_refused_and_rows_asked_to_leave_out_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let mut rows = events(60, 9);
+    let good = rows.len();
+    rows.extend((0..good / 2).map(|i| world::event(&format!("s{i}"), world::MIDNIGHT_US, "nowhere")));
+    let file = write_events(folder.path(), "day", Form::Csv, &rows);
+    let out = folder.path().join("release");
+    let refused = run(std::slice::from_ref(&file), &cells, &out, &["--max-rejected", "20%"]);
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("unknown_cell") && !out.exists());
+    for row in rows.iter_mut().skip(good) {
+        row.at_us -= 5 * 24 * world::HOUR_US;
+        row.cell = "a-1".to_owned();
+    }
+    let file = write_events(folder.path(), "days", Form::Csv, &rows);
+    succeeded(&run(&[file], &cells, &out, &["--max-rejected", "20%"]));
+}
+
+#[test]
+fn progress_is_silent_in_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let file = write_events(folder.path(), "day", Form::Csv, &events(60, 9));
+    let output = run(&[file], &cells, &folder.path().join("release"), &[]);
+    succeeded(&output);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let summary = String::from_utf8_lossy(&output.stdout).into_owned();
+    for word in ["read", "used", "devices", "presence, postal_code", "busiest communes", "release", "ledger"] {
+        assert!(summary.contains(word), "no `{word}` in\n{summary}");
+    }
+}
+
+#[test]
+fn inspect_tells_events_from_cell_plans_and_counts_what_would_be_rejected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let file = write_events(folder.path(), "day", Form::Parquet, &events(60, 9));
+    let inspect = |paths: &[&std::path::Path]| {
+        let output = throng().arg("inspect").args(paths).args(["--as-of", "2026-10-16"]).output().expect("runs");
+        succeeded(&output);
+        said(&output)
+    };
+    let of_events = inspect(&[&file, std::path::Path::new("--cells"), &cells]);
+    for word in ["devices   60", "unknown_cell", "duplicate", "2026-10-15"] {
+        assert!(of_events.contains(word), "no `{word}` in\n{of_events}");
+    }
+    let of_cells = inspect(&[&cells]);
+    assert!(of_cells.contains("cell plan") && of_cells.contains("postal codes served"), "{of_cells}");
+}

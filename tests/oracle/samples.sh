@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The sample, and small synthetic days with and without a change of the clocks, against the independent check.
+#
+#   tests/oracle/samples.sh [PYTHON [EVENTS]]
+#
+# PYTHON has duckdb. EVENTS, if given, makes the synthetic days that large, for which a release build is used.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${1:-python3}
+events=${2:-60000}
+profile=debug
+if [ "$events" -gt 1000000 ]; then profile=release; fi
+cargo build --quiet --locked $([ $profile = release ] && echo --release)
+throng="${CARGO_TARGET_DIR:-target}/$profile/throng"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+check() { # CONFIG RUN-FLAGS... -- CHECK-FLAGS...
+    local config=$1 run=()
+    shift
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do run+=("$1"); shift; done
+    shift || true
+    rm -rf "$work/out"
+    "$throng" run --config "$config" --out "$work/out/release" "${run[@]}" >/dev/null
+    "$throng" verify "$work/out/release"
+    "$python" tests/oracle/check.py --config "$config" --release "$work/out/release" --ledger "$work/out/ledger" "$@"
+}
+
+echo "-- the bundled sample"
+check throng.toml
+# The days on which the clocks go forward (23 hours) and back (25), and a plain one; two forms of file.
+for day in 2026-03-29 2026-10-25 2026-10-15; do
+    for format in parquet csv-zst; do
+        [ "$events" -le 1000000 ] || [ $format = parquet ] || continue
+        echo "-- $day, $format, about $events events"
+        "$throng" synth --out "$work/day" --subscribers $((events / 50)) --from $day --seed 7 --format $format >/dev/null
+        check "$work/day/throng.toml"
+        check "$work/day/throng.toml" --k 15 --step 5min --hold 7min --expansion 2.5 -- \
+            --k 15 --step 5min --hold 7min --factor 2.5
+        rm -rf "$work/day"
+    done
+done
