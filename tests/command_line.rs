@@ -154,7 +154,7 @@ fn inspect_tells_events_from_cell_plans_and_counts_what_would_be_rejected() {
         said(&output)
     };
     let of_events = inspect(&[&file, std::path::Path::new("--cells"), &cells]);
-    for word in ["devices   60", "unknown_cell", "duplicate", "2026-10-15"] {
+    for word in ["devices   60", "unknown_cell", "duplicate", "2026-10-14 23:0"] {
         assert!(of_events.contains(word), "no `{word}` in\n{of_events}");
     }
     let of_cells = inspect(&[&cells]);

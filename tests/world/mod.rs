@@ -150,7 +150,7 @@ pub(crate) fn throng() -> Command {
 pub(crate) fn run(events: &[PathBuf], cells: &Path, out: &Path, more: &[&str]) -> Output {
     let mut command = throng();
     command.arg("run").arg("--events").args(events).arg("--cells").arg(cells).arg("--out").arg(out);
-    command.args(["--from", "2026-10-15", "--as-of", "2026-10-16", "--k", "15", "--max-rejected", "50%"]).args(more);
+    command.args(["--from", "2026-10-15", "--as-of", "2026-10-16", "--k", "15"]).args(more);
     command.output().expect("it runs")
 }
 

@@ -202,7 +202,12 @@ impl EventColumns {
     ///
     /// The error does not say which columns there are: where a header is expected and there is none, the names
     /// would be the first row, identifier and all.
-    pub(crate) fn find(&self, file: &Path, header: &Header, format: &EventFormat) -> Result<Fields, IngestError> {
+    pub(crate) fn find(
+        &self,
+        file: &Path,
+        header: &Header,
+        format: &EventFormat,
+    ) -> Result<Fields, IngestError> {
         let must = |field, column: &Column| {
             let missing = || IngestError::NoColumn { file: file.to_owned(), field, column: column.clone() };
             header.find(column).ok_or_else(missing)
@@ -293,10 +298,9 @@ mod tests {
 
     #[test]
     fn what_the_config_leaves_out_has_the_usual_name() {
-        let set = columns(&[("cell_id", "cgi"), ("end_time", "until"), ("home_plmn", "plmn")]).expect("read");
+        let set = columns(&[("cell_id", "cgi"), ("home_plmn", "plmn")]).expect("read");
         let expected = EventColumns {
             cell_id: vec!["cgi".into()],
-            end_time: Some("until".into()),
             home_plmn: Some(vec!["plmn".into()]),
             ..EventColumns::default()
         };
@@ -307,9 +311,13 @@ mod tests {
 
     #[test]
     fn a_cell_id_may_have_parts() {
-        let read = |parts: Vec<&'static str>| one_or_several(IntoDeserializer::<Error>::into_deserializer(parts));
+        let read =
+            |parts: Vec<&'static str>| one_or_several(IntoDeserializer::<Error>::into_deserializer(parts));
         assert_eq!(read(vec!["lac", "ci"]).expect("read"), ["lac".into(), "ci".into()]);
-        assert_eq!(read(vec![]).expect_err("refused").to_string(), "an empty list; expected at least one column");
+        assert_eq!(
+            read(vec![]).expect_err("refused").to_string(),
+            "an empty list; expected at least one column"
+        );
     }
 
     #[test]
@@ -326,7 +334,8 @@ mod tests {
     fn what_stands_on_both_lists_is_dropped() {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let kept = |types: &Types, name: &[u8]| types.keeps(types.find(name));
-        let both = EventFormat { keep_types: list(&["a", "b"]), drop_types: list(&["b"]), ..EventFormat::default() };
+        let both =
+            EventFormat { keep_types: list(&["a", "b"]), drop_types: list(&["b"]), ..EventFormat::default() };
         let types = Types::new(&both);
         assert_eq!([b"a", b"b", b"c"].map(|name| kept(&types, name)), [true, false, false]);
         let types = Types::new(&EventFormat { drop_types: list(&["b"]), ..EventFormat::default() });

@@ -64,7 +64,8 @@ impl CsvLayout {
         if first.len() > LINE_BYTES_MAX {
             return Err(damaged("a first line of at most 1 MiB"));
         }
-        let first: Vec<Vec<u8>> = splitter.split(first).map_err(|_| damaged("a first line whose quotes are closed"))?.to_vec();
+        let first: Vec<Vec<u8>> =
+            splitter.split(first).map_err(|_| damaged("a first line whose quotes are closed"))?.to_vec();
         let width = first.len();
         let name = |field: &Vec<u8>| String::from_utf8_lossy(field).trim().to_owned();
         let names = format.header.then(|| first.iter().map(name).collect::<Vec<_>>());
@@ -96,7 +97,8 @@ impl CsvLayout {
             return Ok(());
         }
         let end_time = columns.end_time.clone().unwrap_or_else(|| "end_time".into());
-        let times = [(Some(self.fields.event_time), columns.event_time.clone()), (self.fields.end_time, end_time)];
+        let times =
+            [(Some(self.fields.event_time), columns.event_time.clone()), (self.fields.end_time, end_time)];
         for (index, column) in times {
             if index.is_some_and(|index| is_integer(row.field(index))) {
                 return Err(IngestError::NoEpochUnit { file: file.to_owned(), column });
@@ -187,13 +189,15 @@ fn decode(file: &Path, form: FileFormat, opened: impl Read + Send + 'static) -> 
     })
 }
 
-/// An error while decompressing means a damaged file; while reading plain bytes, a machine in trouble.
-fn failed(file: &Path, form: FileFormat, source: io::Error) -> IngestError {
+/// What the operating system refuses is its affair; any other error while decompressing is damage.
+pub(crate) fn failed(file: &Path, form: FileFormat, source: io::Error) -> IngestError {
     let file = file.to_owned();
+    let expected = "compressed CSV that is whole to its end";
     match form {
-        FileFormat::CsvGzip => IngestError::Damaged { file, row: None, expected: "gzip to its end" },
-        FileFormat::CsvZstd => IngestError::Damaged { file, row: None, expected: "Zstandard to its end" },
-        FileFormat::Csv | FileFormat::Parquet => IngestError::Io { file, source },
+        FileFormat::CsvGzip | FileFormat::CsvZstd if source.raw_os_error().is_none() => {
+            IngestError::Damaged { file, row: None, expected }
+        }
+        _ => IngestError::Io { file, source },
     }
 }
 
@@ -242,14 +246,25 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// The lines of a plain file that begin in a range of its bytes.
-    pub(crate) fn in_range(file: &Path, range: Range<u64>, layout: &CsvLayout, block_bytes: usize) -> io::Result<Self> {
+    pub(crate) fn in_range(
+        file: &Path,
+        range: Range<u64>,
+        layout: &CsvLayout,
+        block_bytes: usize,
+    ) -> io::Result<Self> {
         let mut opened = File::open(file)?;
         let inside = range.start > layout.data_start;
         // From one byte before, so that a line which begins at the very start of the range is ours.
         let at = if inside { range.start - 1 } else { layout.data_start };
         opened.seek(SeekFrom::Start(at))?;
-        let mut lines =
-            Self { reader: Box::new(opened), carry: Vec::new(), block_bytes, at, end: range.end, done: false };
+        let mut lines = Self {
+            reader: Box::new(opened),
+            carry: Vec::new(),
+            block_bytes,
+            at,
+            end: range.end,
+            done: false,
+        };
         if inside {
             lines.skip_line()?;
         }
@@ -266,7 +281,8 @@ impl Lines {
     ) -> Result<Self, IngestError> {
         let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
         let mut reader = decode(file, form, Counting { inner: opened, read })?;
-        io::copy(&mut reader.by_ref().take(layout.data_start), &mut io::sink()).map_err(|e| failed(file, form, e))?;
+        io::copy(&mut reader.by_ref().take(layout.data_start), &mut io::sink())
+            .map_err(|e| failed(file, form, e))?;
         Ok(Self { reader, carry: Vec::new(), block_bytes, at: layout.data_start, end: u64::MAX, done: false })
     }
 
@@ -391,8 +407,11 @@ impl Splitter {
     /// The fields of a line without its end. A quote that is not closed swallows the line end given after it.
     fn split(&mut self, line: &[u8]) -> Result<Split<'_>, Flaw> {
         self.reader.reset();
-        self.bytes.resize(line.len() + 2, 0);
-        self.ends.resize(line.len() + 2, 0);
+        let most = line.len() + 2;
+        if self.bytes.len() < most {
+            self.bytes.resize(most, 0);
+            self.ends.resize(most, 0);
+        }
         let (_, _, written, fields) = self.reader.read_record(line, &mut self.bytes, &mut self.ends);
         let (result, _, last_written, last_fields) =
             self.reader.read_record(b"\n", &mut self.bytes[written..], &mut self.ends[fields..]);
@@ -400,7 +419,11 @@ impl Splitter {
             return Err(Flaw::OpenQuote);
         }
         let count = fields + last_fields;
-        Ok(Split { bytes: &self.bytes[..written + last_written], ends: &self.ends[..count.max(1) - 1], gap: 0 })
+        Ok(Split {
+            bytes: &self.bytes[..written + last_written],
+            ends: &self.ends[..count.max(1) - 1],
+            gap: 0,
+        })
     }
 }
 
@@ -510,8 +533,10 @@ impl RowDesk<'_> {
             end: fields.end_time.map_or(Moment::MISSING, |index| self.time.text(split.field(index))),
             cell: match fields.cell_id.as_slice() {
                 [index] => self.judge.cells().find(split.field(*index)),
-                parts => join(&mut self.joined, self.separator, parts.iter().map(|index| split.field(*index)))
-                    .map_or(Cell::Missing, |cell_id| self.judge.cells().find(cell_id)),
+                parts => {
+                    join(&mut self.joined, self.separator, parts.iter().map(|index| split.field(*index)))
+                        .map_or(Cell::Missing, |cell_id| self.judge.cells().find(cell_id))
+                }
             },
             of_type: fields.event_type.map_or(TypeIx::OTHER, |index| self.types.find(split.field(index))),
             subscriber_id: split.field(fields.subscriber_id),

@@ -15,7 +15,7 @@ use throng_schema::CellPlan;
 
 use crate::{
     columns::{EventColumns, EventFormat, Types},
-    csv::{CsvDesk, CsvLayout, Filled, Lines},
+    csv::{CsvDesk, CsvLayout, Filled, Lines, failed},
     files::FileFormat,
     parquet::{ParquetDesk, ParquetLayout},
     rejects::{FileTally, IngestError, Judge, PartTally, Tally, Words},
@@ -114,7 +114,8 @@ impl Events {
         plan: Option<Arc<CellPlan>>,
         progress: Arc<dyn Progress>,
     ) -> Result<Self, IngestError> {
-        let opened: Vec<_> = files.into_par_iter().map(|path| EventFile::open(path, &columns, &format)).collect();
+        let opened: Vec<_> =
+            files.into_par_iter().map(|path| EventFile::open(path, &columns, &format)).collect();
         let files = opened.into_iter().collect::<Result<_, _>>()?;
         let types = Types::new(&format);
         Ok(Self { files, columns, format, types, clock, plan, progress, cut: CUT })
@@ -156,11 +157,20 @@ impl Events {
         self.files.iter().enumerate().flat_map(of_file).collect()
     }
 
-    fn pour_task(&self, number: usize, task: &Task, entrance: &Entrance<'_>) -> Result<PartTally, IngestError> {
+    fn pour_task(
+        &self,
+        number: usize,
+        task: &Task,
+        entrance: &Entrance<'_>,
+    ) -> Result<PartTally, IngestError> {
         let file = &self.files[number];
         match (&file.layout, task) {
-            (Layout::Parquet(layout), Task::RowGroup(group)) => self.pour_group(number, layout, *group, entrance),
-            (Layout::Csv(layout), Task::Range(range)) => self.pour_range(number, layout, range.clone(), entrance),
+            (Layout::Parquet(layout), Task::RowGroup(group)) => {
+                self.pour_group(number, layout, *group, entrance)
+            }
+            (Layout::Csv(layout), Task::Range(range)) => {
+                self.pour_range(number, layout, range.clone(), entrance)
+            }
             (Layout::Csv(layout), _) => self.pour_stream(number, layout, entrance),
             (Layout::Parquet(_), _) => Ok(PartTally::default()),
         }
@@ -208,10 +218,17 @@ impl Events {
 
     /// One thread decompresses; whoever is free parses. What must not pile up, the first thread parses itself, so
     /// that one thread is enough and memory is bounded.
-    fn pour_stream(&self, number: usize, layout: &CsvLayout, entrance: &Entrance<'_>) -> Result<PartTally, IngestError> {
+    fn pour_stream(
+        &self,
+        number: usize,
+        layout: &CsvLayout,
+        entrance: &Entrance<'_>,
+    ) -> Result<PartTally, IngestError> {
         let file = &self.files[number];
         let progress = self.progress.clone();
-        let mut lines = Lines::of_stream(&file.path, file.form, layout, self.cut.block_bytes, move |n| progress.bytes(n))?;
+        let mut lines = Lines::of_stream(&file.path, file.form, layout, self.cut.block_bytes, move |n| {
+            progress.bytes(n)
+        })?;
         let desks = Pool::new(|| self.csv_desk(number, layout, entrance));
         let (blocks, parts) = (Pool::new(Vec::new), Mutex::new(Vec::new()));
         let parse = |order: usize, block: Vec<u8>| {
@@ -221,7 +238,8 @@ impl Events {
             lock(&parts).push((order, part));
         };
         let threads = rayon::current_num_threads();
-        let (waiting, waiting_max) = (AtomicUsize::new(0), if threads > 1 { BLOCKS_WAITING * threads } else { 0 });
+        let (waiting, waiting_max) =
+            (AtomicUsize::new(0), if threads > 1 { BLOCKS_WAITING * threads } else { 0 });
         let (parse, waiting) = (&parse, &waiting);
         let read = rayon::in_place_scope(|scope| {
             for order in 0.. {
@@ -241,25 +259,28 @@ impl Events {
                         lock(&parts).push((order, part));
                     }
                     Ok(Filled::End) => break,
-                    Err(_) => return Err(order),
+                    Err(source) => return Err(source),
                 }
             }
             Ok(())
         });
-        let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
-        parts.sort_unstable_by_key(|(order, _)| *order);
-        let whole = parts.iter().fold(PartTally::new(&self.types), |whole, (_, part)| whole.then(part));
-        match read {
-            Ok(()) => Ok(whole),
-            Err(_) => Err(IngestError::Damaged {
-                file: file.path.clone(),
-                row: Some(whole.rows + 1),
-                expected: "compressed CSV that is whole to its end",
-            }),
-        }
+        let whole = self.in_order(parts);
+        let rows = whole.rows;
+        read.map(|()| whole).map_err(|source| from_row(rows + 1, failed(&file.path, file.form, source)))
     }
 
-    fn csv_desk<'a>(&'a self, number: usize, layout: &'a CsvLayout, entrance: &'a Entrance<'a>) -> CsvDesk<'a> {
+    fn in_order(&self, parts: Mutex<Vec<(usize, PartTally)>>) -> PartTally {
+        let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        parts.sort_unstable_by_key(|(order, _)| *order);
+        parts.iter().fold(PartTally::new(&self.types), |whole, (_, part)| whole.then(part))
+    }
+
+    fn csv_desk<'a>(
+        &'a self,
+        number: usize,
+        layout: &'a CsvLayout,
+        entrance: &'a Entrance<'a>,
+    ) -> CsvDesk<'a> {
         let separator = self.columns.cell_separator.as_bytes();
         CsvDesk::new(layout, self.time(), separator, &self.types, self.judge(number, entrance))
     }
@@ -333,7 +354,8 @@ impl Source for Events {
 impl EventFile {
     fn open(path: PathBuf, columns: &EventColumns, format: &EventFormat) -> Result<Self, IngestError> {
         let form = FileFormat::of(&path)?;
-        let bytes = std::fs::metadata(&path).map_err(|source| IngestError::Io { file: path.clone(), source })?.len();
+        let bytes =
+            std::fs::metadata(&path).map_err(|source| IngestError::Io { file: path.clone(), source })?.len();
         let layout = match form {
             FileFormat::Parquet => Layout::Parquet(Box::new(ParquetLayout::look(&path, columns, format)?)),
             _ => Layout::Csv(CsvLayout::look(&path, form, bytes, columns, format)?),
@@ -376,6 +398,16 @@ impl EventFile {
         };
         let (path, format, bytes) = (self.path.clone(), self.form, self.bytes);
         FileFacts { path, format, bytes, columns, rows_estimated: self.rows() }
+    }
+}
+
+/// The same damage, and where it begins.
+fn from_row(first: u64, error: IngestError) -> IngestError {
+    match error {
+        IngestError::Damaged { file, expected, .. } => {
+            IngestError::Damaged { file, row: Some(first), expected }
+        }
+        other => other,
     }
 }
 

@@ -171,8 +171,19 @@ mod tests {
         let temporary = tempfile::tempdir().expect("folder");
         let folder = temporary.path();
         fs::create_dir_all(folder.join("day=1/_temporary")).expect("folder");
-        let files = ["b.csv", "a.csv.gz", "c.csv.zst", "day=1/p.parquet", "odd.dat", "notes.txt", "_SUCCESS", ".x.csv"];
-        for name in files.into_iter().chain(["day=1/_temporary/p.parquet", "day=1/.p.parquet.crc", "z[1].csv"]) {
+        let files = [
+            "b.csv",
+            "a.csv.gz",
+            "c.csv.zst",
+            "day=1/p.parquet",
+            "odd.dat",
+            "notes.txt",
+            "_SUCCESS",
+            ".x.csv",
+        ];
+        for name in
+            files.into_iter().chain(["day=1/_temporary/p.parquet", "day=1/.p.parquet.crc", "z[1].csv"])
+        {
             fs::write(folder.join(name), "x").expect("written");
         }
         let all = find_files(&[folder.to_owned()]).expect("found");

@@ -1,4 +1,30 @@
-//! placeholder
+//! Reads everything that comes from outside: events, the cell plan, places and tables of subscribers.
+//!
+//! ```text
+//!   files -> Events -> rows, each used or rejected under one reason -> Batch (the anonymiser's entrance)
+//!   table, polygons -> Places      cells, by code or by geometry -> CellPlan
+//!   opt-outs, residence -> identifiers, streamed to the anonymiser and forgotten
+//! ```
+//!
+//! Nothing here keeps, prints or quotes what it read: errors name file, row, column and what was expected.
+//!
+//! ```
+//! use jiff::tz::TimeZone;
+//! use throng_ingest::{CellColumns, Places, cell_plan};
+//!
+//! let places = Places::belgium()?;
+//! let file = std::env::temp_dir().join("throng-doc-cells.csv");
+//! std::fs::write(&file, "cell_id,lon,lat,range_m\nroof-1,3.7250,51.0536,150\n")?;
+//! let zone = TimeZone::get("Europe/Brussels")?;
+//! let (plan, _) = cell_plan(&[file], &CellColumns::default(), &places, &zone)?;
+//! let cell = plan.cell(b"roof-1").expect("in the plan");
+//! let place = plan.version_at(cell, 0).and_then(|version| plan.place(version)).expect("in Ghent");
+//! assert_eq!(places.tree.code(place), "9000");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`]; [`opt_outs`], [`residences`],
+//! [`country_of_mcc`].
 
 mod cell_plan;
 mod columns;

@@ -18,7 +18,7 @@ pub fn opt_outs(path: &Path, register: &mut dyn FnMut(&[u8])) -> Result<u64, Tab
         let mut table = Table::open(&file, Layout::SUBSCRIBERS)?;
         let id = table.require_id(&"subscriber_id".into())?;
         rows += table.each(|row| {
-            register(row.bytes(&id).ok_or_else(|| row.wrong(&id, "a subscriber identifier"))?);
+            register(row.id(&id)?);
             Ok::<_, TableError>(())
         })?;
     }
@@ -40,6 +40,12 @@ mod tests {
         let mut ids = Vec::new();
         let rows = opt_outs(&folder.path().join(name), &mut |id| ids.push(id.to_vec()));
         rows.map(|rows| (rows, ids)).map_err(|error| text_of(error, &folder))
+    }
+
+    #[test]
+    fn an_unclosed_quote_makes_no_identifier_of_many() {
+        let error = read("list.csv", format!("subscriber_id\n1\n\"{IMSI}\n2\n3\n").as_bytes()).expect_err("refused");
+        assert!(error.contains("an identifier on one line, every quote closed") && !error.contains(IMSI), "{error}");
     }
 
     #[test]

@@ -3,25 +3,29 @@
 use std::{
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BinaryViewArray, DictionaryArray, FixedSizeBinaryArray, Int64Array, PrimitiveArray,
-        RecordBatch, UInt64Array,
+        Array, ArrayRef, AsArray, BinaryViewArray, DictionaryArray, FixedSizeBinaryArray, Int64Array,
+        PrimitiveArray, RecordBatch, UInt64Array,
     },
     compute::cast,
     datatypes::{
-        ArrowPrimitiveType, DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
-        TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+        ArrowPrimitiveType, DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
+        TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+        UInt64Type,
     },
 };
 use parquet::{
     arrow::{
         ProjectionMask,
-        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+        arrow_reader::{
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+            ParquetRecordBatchReaderBuilder,
+        },
     },
     basic::{ConvertedType, Encoding, PageType},
     file::metadata::{ColumnChunkMetaData, ParquetMetaData},
@@ -54,13 +58,24 @@ pub(crate) struct ParquetLayout {
 
 impl ParquetLayout {
     /// Looks at the end of a file: finds the columns, and refuses types that cannot hold them.
-    pub(crate) fn look(file: &Path, columns: &EventColumns, format: &EventFormat) -> Result<Self, IngestError> {
+    pub(crate) fn look(
+        file: &Path,
+        columns: &EventColumns,
+        format: &EventFormat,
+    ) -> Result<Self, IngestError> {
         let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
-        let damaged = || IngestError::Damaged { file: file.to_owned(), row: None, expected: "Parquet with a sound footer" };
+        let damaged = || IngestError::Damaged {
+            file: file.to_owned(),
+            row: None,
+            expected: "Parquet with a sound footer",
+        };
         let own = ArrowReaderMetadata::load(&opened, ArrowReaderOptions::new());
         let own = guarded(|| own).and_then(Result::ok).ok_or_else(damaged)?;
         // What the bytes are, whatever the writer called them in memory.
-        let bare = ArrowReaderMetadata::try_new(own.metadata().clone(), ArrowReaderOptions::new().with_skip_arrow_metadata(true));
+        let bare = ArrowReaderMetadata::try_new(
+            own.metadata().clone(),
+            ArrowReaderOptions::new().with_skip_arrow_metadata(true),
+        );
         let bare = bare.map_err(|_| damaged())?;
 
         let names: Vec<String> = own.schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -70,8 +85,11 @@ impl ParquetLayout {
         wanted.check(own.schema(), bare.schema())?;
         let read_as = |keep_dictionaries| {
             let schema = wanted.schema(own.schema(), bare.schema(), own.metadata(), keep_dictionaries);
-            ArrowReaderMetadata::try_new(own.metadata().clone(), ArrowReaderOptions::new().with_schema(schema))
-                .map_err(|_| damaged())
+            ArrowReaderMetadata::try_new(
+                own.metadata().clone(),
+                ArrowReaderOptions::new().with_schema(schema),
+            )
+            .map_err(|_| damaged())
         };
         let (with_dictionaries, without_dictionaries) = (read_as(true)?, read_as(false)?);
         let described = |field: &Arc<Field>| (field.name().clone(), field.data_type().to_string());
@@ -116,7 +134,8 @@ impl ParquetLayout {
 
     fn reader(&self, file: &Path, group: usize) -> Result<ParquetRecordBatchReader, IngestError> {
         let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
-        let metadata = if self.has_dictionaries(group) { &self.with_dictionaries } else { &self.without_dictionaries };
+        let metadata =
+            if self.has_dictionaries(group) { &self.with_dictionaries } else { &self.without_dictionaries };
         let mask = ProjectionMask::roots(metadata.parquet_schema(), self.projection());
         guarded(|| {
             ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata.clone())
@@ -134,7 +153,8 @@ impl ParquetLayout {
     fn has_dictionaries(&self, group: usize) -> bool {
         let group = self.metadata().row_group(group);
         let mut looked_up = dictionary_columns(&self.fields);
-        looked_up.all(|root| leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf))))
+        looked_up
+            .all(|root| leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf))))
     }
 
     fn damaged(&self, file: &Path, group: usize, read: u64) -> IngestError {
@@ -147,7 +167,9 @@ impl ParquetLayout {
 fn dictionary_columns(fields: &Fields) -> impl Iterator<Item = usize> + '_ {
     let cell = fields.cell_id.first().copied().filter(|_| fields.cell_id.len() == 1);
     // Where one column serves two fields, it is read one way.
-    let apart = |root: &usize| *root != fields.subscriber_id && *root != fields.event_time && Some(*root) != fields.end_time;
+    let apart = |root: &usize| {
+        *root != fields.subscriber_id && *root != fields.event_time && Some(*root) != fields.end_time
+    };
     cell.into_iter().chain(fields.event_type).filter(apart)
 }
 
@@ -206,7 +228,13 @@ impl Wanted<'_> {
         Ok(())
     }
 
-    fn check_time(&self, column: &Column, index: usize, own: &Schema, bare: &Schema) -> Result<(), IngestError> {
+    fn check_time(
+        &self,
+        column: &Column,
+        index: usize,
+        own: &Schema,
+        bare: &Schema,
+    ) -> Result<(), IngestError> {
         match read_as(own.field(index).data_type(), bare.field(index).data_type()) {
             Some(DataType::Int64 | DataType::UInt64) if self.format.epoch_unit.is_none() => {
                 Err(IngestError::NoEpochUnit { file: self.file.to_owned(), column: column.clone() })
@@ -216,7 +244,13 @@ impl Wanted<'_> {
         }
     }
 
-    fn check_bytes(&self, column: &Column, index: usize, own: &Schema, bare: &Schema) -> Result<(), IngestError> {
+    fn check_bytes(
+        &self,
+        column: &Column,
+        index: usize,
+        own: &Schema,
+        bare: &Schema,
+    ) -> Result<(), IngestError> {
         match read_as(own.field(index).data_type(), bare.field(index).data_type()) {
             None | Some(DataType::Timestamp(..)) => {
                 Err(self.wrong_type(column, own.field(index), "text, binary or an integer"))
@@ -231,11 +265,20 @@ impl Wanted<'_> {
     }
 
     /// The schema to read by: that of the bytes, with views for texts, or dictionaries where they help.
-    fn schema(&self, own: &Schema, bare: &Schema, metadata: &ParquetMetaData, keep_dictionaries: bool) -> SchemaRef {
+    fn schema(
+        &self,
+        own: &Schema,
+        bare: &Schema,
+        metadata: &ParquetMetaData,
+        keep_dictionaries: bool,
+    ) -> SchemaRef {
         let wanted: Vec<usize> = {
             let fields = self.fields;
             let all = [fields.event_time, fields.subscriber_id].into_iter();
-            all.chain(fields.cell_id.iter().copied()).chain(fields.end_time).chain(fields.event_type).collect()
+            all.chain(fields.cell_id.iter().copied())
+                .chain(fields.end_time)
+                .chain(fields.event_type)
+                .collect()
         };
         let coded: Vec<usize> = dictionary_columns(self.fields).collect();
         let as_read = |(index, field): (usize, &Arc<Field>)| {
@@ -243,7 +286,8 @@ impl Wanted<'_> {
                 return field.clone();
             }
             let by_dictionary = keep_dictionaries && coded.contains(&index);
-            let leaf = leaf_of(metadata, index).map(|leaf| metadata.file_metadata().schema_descr().column(leaf));
+            let leaf =
+                leaf_of(metadata, index).map(|leaf| metadata.file_metadata().schema_descr().column(leaf));
             let is_text = leaf.is_some_and(|leaf| leaf.converted_type() == ConvertedType::UTF8);
             let data_type = match field.data_type() {
                 DataType::Utf8 if by_dictionary && is_text => dictionary_of(DataType::Utf8),
@@ -256,7 +300,9 @@ impl Wanted<'_> {
                     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
                 }
                 // Seconds have no type of their own in Parquet: only the writer's schema tells them from integers.
-                DataType::Int64 | DataType::Int32 if is_timestamp(own.field(index)) => own.field(index).data_type().clone(),
+                DataType::Int64 | DataType::Int32 if is_timestamp(own.field(index)) => {
+                    own.field(index).data_type().clone()
+                }
                 other => other.clone(),
             };
             Arc::new(field.as_ref().clone().with_data_type(data_type))
@@ -275,7 +321,8 @@ fn is_timestamp(field: &Field) -> bool {
 
 fn is_int96(metadata: &ParquetMetaData, root: usize) -> bool {
     let schema = metadata.file_metadata().schema_descr();
-    leaf_of(metadata, root).is_some_and(|leaf| schema.column(leaf).physical_type() == parquet::basic::Type::INT96)
+    leaf_of(metadata, root)
+        .is_some_and(|leaf| schema.column(leaf).physical_type() == parquet::basic::Type::INT96)
 }
 
 /// What a column is read as, roughly: bytes, 64-bit integers or timestamps; none if it cannot be used.
@@ -315,9 +362,9 @@ impl Bytes {
             signed if signed.is_signed_integer() => {
                 Self::Signed(cast(column, &DataType::Int64).ok()?.as_primitive_opt::<Int64Type>()?.clone())
             }
-            unsigned if unsigned.is_unsigned_integer() => {
-                Self::Unsigned(cast(column, &DataType::UInt64).ok()?.as_primitive_opt::<UInt64Type>()?.clone())
-            }
+            unsigned if unsigned.is_unsigned_integer() => Self::Unsigned(
+                cast(column, &DataType::UInt64).ok()?.as_primitive_opt::<UInt64Type>()?.clone(),
+            ),
             _ => return None,
         })
     }
@@ -372,7 +419,13 @@ impl<T: Copy> Codes<T> {
     }
 
     /// Looks up every row of a column. `none` stands for null.
-    fn fill(&mut self, column: &ArrayRef, none: T, find: impl Fn(&[u8]) -> T, found: &mut Vec<T>) -> Option<()> {
+    fn fill(
+        &mut self,
+        column: &ArrayRef,
+        none: T,
+        find: impl Fn(&[u8]) -> T,
+        found: &mut Vec<T>,
+    ) -> Option<()> {
         let mut digits = [0; DIGITS];
         found.clear();
         let Some(coded) = column.as_dictionary_opt::<Int32Type>() else {
@@ -384,7 +437,8 @@ impl<T: Copy> Codes<T> {
             return Some(());
         };
         self.look_up(coded.values(), &find)?;
-        let code = |key: i32| usize::try_from(key).ok().and_then(|key| self.codes.get(key)).copied().unwrap_or(none);
+        let code =
+            |key: i32| usize::try_from(key).ok().and_then(|key| self.codes.get(key)).copied().unwrap_or(none);
         match coded.keys().nulls() {
             None => found.extend(coded.keys().values().iter().map(|key| code(*key))),
             Some(_) => found.extend(coded.keys().iter().map(|key| key.map_or(none, code))),
@@ -475,7 +529,7 @@ impl<'a> ParquetDesk<'a> {
     /// Judges every row of a row group.
     pub(crate) fn row_group(
         &mut self,
-        file: &PathBuf,
+        file: &Path,
         group: usize,
         progress: impl Fn(u64),
     ) -> Result<PartTally, IngestError> {
@@ -504,7 +558,12 @@ impl<'a> ParquetDesk<'a> {
         self.find_cells(batch)?;
         self.of_types.clear();
         if let Some(place) = self.places.event_type {
-            self.type_codes.fill(column(place)?, TypeIx::OTHER, |name| self.types.find(name), &mut self.of_types)?;
+            self.type_codes.fill(
+                column(place)?,
+                TypeIx::OTHER,
+                |name| self.types.find(name),
+                &mut self.of_types,
+            )?;
         }
         self.rows(&Bytes::of(column(self.places.subscriber_id)?)?);
         Some(())
@@ -544,22 +603,47 @@ impl<'a> ParquetDesk<'a> {
 }
 
 /// Reads a column of times. None where it is of no kind that holds times.
-fn times(column: &ArrayRef, unit: Option<EpochUnit>, time: &mut TimeReader, read: &mut Vec<Moment>) -> Option<()> {
+fn times(
+    column: &ArrayRef,
+    unit: Option<EpochUnit>,
+    time: &mut TimeReader,
+    read: &mut Vec<Moment>,
+) -> Option<()> {
     read.clear();
     if let DataType::Timestamp(unit, zone) = column.data_type() {
         let local = zone.is_none().then_some(time);
         match unit {
             TimeUnit::Second => {
-                timestamps(column.as_primitive_opt::<TimestampSecondType>()?, EpochUnit::Seconds, local, read);
+                timestamps(
+                    column.as_primitive_opt::<TimestampSecondType>()?,
+                    EpochUnit::Seconds,
+                    local,
+                    read,
+                );
             }
             TimeUnit::Millisecond => {
-                timestamps(column.as_primitive_opt::<TimestampMillisecondType>()?, EpochUnit::Millis, local, read);
+                timestamps(
+                    column.as_primitive_opt::<TimestampMillisecondType>()?,
+                    EpochUnit::Millis,
+                    local,
+                    read,
+                );
             }
             TimeUnit::Microsecond => {
-                timestamps(column.as_primitive_opt::<TimestampMicrosecondType>()?, EpochUnit::Micros, local, read);
+                timestamps(
+                    column.as_primitive_opt::<TimestampMicrosecondType>()?,
+                    EpochUnit::Micros,
+                    local,
+                    read,
+                );
             }
             TimeUnit::Nanosecond => {
-                timestamps(column.as_primitive_opt::<TimestampNanosecondType>()?, EpochUnit::Nanos, local, read);
+                timestamps(
+                    column.as_primitive_opt::<TimestampNanosecondType>()?,
+                    EpochUnit::Nanos,
+                    local,
+                    read,
+                );
             }
         }
         return Some(());
@@ -568,7 +652,8 @@ fn times(column: &ArrayRef, unit: Option<EpochUnit>, time: &mut TimeReader, read
         (Bytes::Signed(values), unit) => timestamps(&values, unit?, None, read),
         (Bytes::Unsigned(values), unit) => {
             let unit = unit?;
-            let moment = |value| i64::try_from(value).map_or(Moment::MALFORMED, |value| Moment::of_epoch(value, unit));
+            let moment =
+                |value| i64::try_from(value).map_or(Moment::MALFORMED, |value| Moment::of_epoch(value, unit));
             read.extend(values.iter().map(|value| value.map_or(Moment::MISSING, moment)));
         }
         (texts, _) => {
@@ -588,7 +673,9 @@ fn timestamps<T: ArrowPrimitiveType<Native = i64>>(
 ) {
     match local {
         None => each(column, read, |value| Moment::of_epoch(value, unit)),
-        Some(time) => each(column, read, |value| micros_of(value, unit).map_or(Moment::MALFORMED, |us| time.local(us))),
+        Some(time) => {
+            each(column, read, |value| micros_of(value, unit).map_or(Moment::MALFORMED, |us| time.local(us)))
+        }
     }
 }
 

@@ -315,7 +315,8 @@ impl PartTally {
     /// This part and the one that follows it. The law of merging: associative, and blind to who read what.
     pub(crate) fn then(mut self, next: &Self) -> Self {
         let later = next.first_bad.map(|(reason, row, flaw)| (reason, row + self.rows, flaw));
-        self.first_bad = self.first_bad.into_iter().chain(later).min_by_key(|(reason, row, _)| (*reason, *row));
+        self.first_bad =
+            self.first_bad.into_iter().chain(later).min_by_key(|(reason, row, _)| (*reason, *row));
         self.rows += next.rows;
         self.admitted += next.admitted;
         add(&mut self.rejected, &next.rejected);
@@ -409,7 +410,9 @@ impl<'a> Cells<'a> {
         let Some(plan) = self.plan else { return Cell::Stands(VersionIx(0)) };
         let Some(cell) = plan.cell(cell_id) else { return Cell::Unknown };
         match plan.version_at(cell, self.from_us) {
-            Some(version) if plan.versions()[version.0 as usize].until_us >= self.until_us => Cell::Stands(version),
+            Some(version) if plan.versions()[version.0 as usize].until_us >= self.until_us => {
+                Cell::Stands(version)
+            }
             _ => Cell::Moves(cell),
         }
     }
@@ -455,9 +458,22 @@ pub(crate) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(crate) fn new(clock: &'a Clock, plan: Option<&'a CellPlan>, types: &'a Types, batch: Batch<'a>) -> Self {
+    pub(crate) fn new(
+        clock: &'a Clock,
+        plan: Option<&'a CellPlan>,
+        types: &'a Types,
+        batch: Batch<'a>,
+    ) -> Self {
         let account = PartTally::new(types);
-        Self { clock, cells: Cells::new(plan, clock), types, batch, account, earliest_us: i64::MAX, latest_us: i64::MIN }
+        Self {
+            clock,
+            cells: Cells::new(plan, clock),
+            types,
+            batch,
+            account,
+            earliest_us: i64::MAX,
+            latest_us: i64::MIN,
+        }
     }
 
     #[inline]
@@ -516,7 +532,8 @@ impl<'a> Judge<'a> {
             return Err((Reason::OutsideWindow, Flaw::None));
         }
         let pass = self.batch.meet(row.subscriber_id).ok_or((Reason::OptedOut, Flaw::None))?;
-        let version = self.cells.version_at(row.cell, at_us).ok_or((Reason::UnknownCell, Flaw::UnknownCell))?;
+        let version =
+            self.cells.version_at(row.cell, at_us).ok_or((Reason::UnknownCell, Flaw::UnknownCell))?;
         if end_us == at_us {
             self.batch.admit(pass, at_us, version);
         } else {

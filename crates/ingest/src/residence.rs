@@ -31,7 +31,7 @@ pub fn residences(
             None => Some(table.require(&"postal_code".into())?),
         };
         rows += table.each(|row| {
-            let subscriber = row.bytes(&id).ok_or_else(|| row.wrong(&id, "a subscriber identifier"))?;
+            let subscriber = row.id(&id)?;
             let place = match (row.text(code.as_ref())?, row.text(commune.as_ref())?, &code, &commune) {
                 (Some(text), _, Some(code), _) => tree
                     .postal_code(text)

@@ -654,6 +654,14 @@ impl<'a> Row<'a> {
         Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 
+    /// The identifier in the field. In a CSV it stands on one line: a quote that is never closed would otherwise
+    /// make one identifier of many, and none of them would be known.
+    pub(crate) fn id(&self, field: &Field) -> Result<&'a [u8], TableError> {
+        let bytes = self.bytes(field).ok_or_else(|| self.wrong(field, "a subscriber identifier"))?;
+        let on_one_line = matches!(self.values, Values::Batch { .. }) || memchr::memchr2(b'\n', b'\r', bytes).is_none();
+        if on_one_line { Ok(bytes) } else { Err(self.wrong(field, "an identifier on one line, every quote closed")) }
+    }
+
     /// The field's text, trimmed of white space; none if there is nothing or no such column.
     pub(crate) fn text(&self, field: Option<&Field>) -> Result<Option<&'a str>, TableError> {
         let Some((field, bytes)) = field.and_then(|field| Some((field, self.bytes(field)?))) else {

@@ -212,14 +212,24 @@ struct Written {
 #[inline]
 fn written_in_full(text: &[u8]) -> Option<Written> {
     let (head, tail) = text.split_first_chunk::<19>()?;
-    let marks = head[4] == b'-' && head[7] == b'-' && matches!(head[10], b'T' | b' ') && head[13] == b':' && head[16] == b':';
+    let marks = head[4] == b'-'
+        && head[7] == b'-'
+        && matches!(head[10], b'T' | b' ')
+        && head[13] == b':'
+        && head[16] == b':';
     if !marks {
         return None;
     }
     let two = |i: usize| digits(&[head[i], head[i + 1]]);
     let year = two(0)? * 100 + two(2)?;
     let (month, day, hour, minute, second) = (two(5)?, two(8)?, two(11)?, two(14)?, two(17)?);
-    if hour > 23 || minute > 59 || second > 59 || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+    if hour > 23
+        || minute > 59
+        || second > 59
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in(year, month)
+    {
         return None;
     }
     let (fraction_us, zone) = fraction(tail)?;
@@ -242,7 +252,8 @@ fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
         return None;
     }
     let (written, rest) = tail.split_at(length);
-    let micros = (0..6).fold(0, |value, i| value * 10 + written.get(i).map_or(0, |byte| i64::from(byte - b'0')));
+    let micros =
+        (0..6).fold(0, |value, i| value * 10 + written.get(i).map_or(0, |byte| i64::from(byte - b'0')));
     Some((micros, rest))
 }
 
@@ -253,7 +264,9 @@ fn offset(zone: &[u8]) -> Option<Option<i64>> {
         [] => return Some(None),
         [b'Z'] => return Some(Some(0)),
         [sign, h1, h2] => (sign, digits(&[*h1, *h2])?, 0),
-        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => (sign, digits(&[*h1, *h2])?, digits(&[*m1, *m2])?),
+        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => {
+            (sign, digits(&[*h1, *h2])?, digits(&[*m1, *m2])?)
+        }
         _ => return None,
     };
     let offset_us = (hours * 3_600 + minutes * 60) * MICROS_PER_SECOND;

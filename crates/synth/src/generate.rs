@@ -328,8 +328,7 @@ impl<'a> Chunk<'a> {
 
 /// Which file of the day a row goes to; one past the last is the next day.
 fn part(day: &Waking, parts: usize, row: &Row) -> usize {
-    if row.marks.is_early() && row.filed_us < day.midnight_us() + HOUR_US && row.filed_us >= day.midnight_us()
-    {
+    if row.marks.is_early() {
         return parts - 1;
     }
     if row.filed_us >= day.midnight_us() {

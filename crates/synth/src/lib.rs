@@ -26,6 +26,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 // What is asked for and what comes back.
 mod parameters;
 // The world: chance, the ground, the clock, the antennas, the people.

@@ -11,7 +11,7 @@ pub struct Parameters {
     pub out: PathBuf,
     /// How many subscribers, inbound roamers among them.
     pub subscribers: u64,
-    /// How many whole local days; two hours before and after them come on top.
+    /// How many whole local days; two hours before and after them come on top, in folders of their own dates.
     pub days: u32,
     /// The seed: the same parameters give the same bytes, whatever the number of threads.
     pub seed: u64,
@@ -149,7 +149,8 @@ impl Default for Defects {
 }
 
 impl Defects {
-    /// Files as they should be: in order, whole, and always at a cell of the true postal code.
+    /// Files as they should be: in order, whole, and always at a cell of the true postal code (as long as there
+    /// are cells enough to give every code one).
     #[must_use]
     pub fn none() -> Self {
         Self {

@@ -134,23 +134,38 @@ fn about(counted: u64, expected: f64) {
     assert!((counted - expected).abs() < slack, "{counted} counted, about {expected} expected");
 }
 
+/// The folder's bytes, made on so many threads.
+fn bytes_on(threads: usize, change: impl FnOnce(&mut Parameters) + Send) -> BTreeMap<PathBuf, Vec<u8>> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    let (folder, _) = pool.install(|| synth(change));
+    bytes_below(&folder.path().join("out"))
+}
+
 #[test]
 fn the_same_parameters_give_the_same_bytes_on_one_thread_and_on_two() {
     for format in [Format::Parquet, Format::Csv, Format::CsvGz, Format::CsvZst] {
-        let folders = [1, 2].map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-            // Many events each make several chunks out of few subscribers.
-            let change = |p: &mut Parameters| {
-                (p.format, p.subscribers, p.events_per_day, p.sessions) = (format, 150, 30_000.0 / 10.0, 0.1);
-                p.area = brussels();
-                p.days = 1;
-            };
-            let (folder, _) = pool.install(|| synth(change));
-            bytes_below(&folder.path().join("out"))
-        });
-        assert!(folders[0].len() > 8);
-        assert!(folders[0] == folders[1], "{format:?} differs");
+        let change = |p: &mut Parameters| (p.format, p.sessions, p.area) = (format, 0.1, brussels());
+        let (one, two) = (bytes_on(1, change), bytes_on(2, change));
+        assert!(one.len() > 8);
+        assert!(one == two, "{format:?} differs");
     }
+}
+
+#[test]
+fn many_subscribers_are_made_in_chunks_that_do_not_depend_on_threads() {
+    let change =
+        |p: &mut Parameters| (p.subscribers, p.events_per_day, p.days, p.truth) = (70_000, 0.2, 1, false);
+    let (one, two) = (bytes_on(1, change), bytes_on(2, change));
+    assert_eq!(one.keys().filter(|path| path.starts_with("events/date=2026-10-15")).count(), 8);
+    assert!(one == two);
+}
+
+#[test]
+fn one_postal_code_is_area_enough() {
+    let (folder, summary) = synth(|p| (p.area, p.days) = (Area::Codes(vec!["8400".into()]), 1));
+    assert!(summary.events > 30_000, "{summary:?}");
+    let codes = codes_of_cells(&folder.path().join("out"));
+    assert!(codes.values().all(|code| code == "8400"));
 }
 
 #[test]
@@ -367,8 +382,7 @@ fn with_fewer_cells_than_codes_everyone_is_still_heard() {
 }
 
 #[test]
-fn memory_does_not_hold_what_the_files_hold() {
-    // A hundred days of few people: as many folders, each with events, and the two of the edges.
+fn every_day_has_its_folder_and_so_have_the_edges() {
     let (folder, summary) = synth(|p| (p.days, p.subscribers, p.truth) = (100, 20, false));
     let out = folder.path().join("out");
     assert_eq!(fs::read_dir(out.join("events")).expect("folder").count(), 102);
