@@ -16,7 +16,11 @@ fn counting(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("counting");
     group.throughput(Throughput::Elements(gather().1.admitted())).sample_size(10);
     group.bench_function("presence and visitors", |bench| {
-        bench.iter_batched(|| gather().0, |crowd| throng_aggregator::count(crowd, &reports), BatchSize::PerIteration);
+        bench.iter_batched(
+            || gather().0,
+            |crowd| throng_aggregator::count(crowd, &reports),
+            BatchSize::PerIteration,
+        );
     });
     let policy = Policy { threshold: Threshold::new(30).expect("safe") };
     let covered = reports.covered();

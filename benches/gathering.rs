@@ -9,7 +9,12 @@ use throng_synth::Format;
 
 fn gathering(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gathering");
-    for (name, format) in [("parquet", Format::Parquet), ("csv", Format::Csv), ("csv.gz", Format::CsvGz), ("csv.zst", Format::CsvZst)] {
+    for (name, format) in [
+        ("parquet", Format::Parquet),
+        ("csv", Format::Csv),
+        ("csv.gz", Format::CsvGz),
+        ("csv.zst", Format::CsvZst),
+    ] {
         let input = Input::new(format);
         let events = input.open();
         let frame = input.frame(events.paths().len());

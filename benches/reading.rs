@@ -6,7 +6,10 @@ use std::{fs::File, hint::black_box, path::PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use input::Input;
-use parquet::arrow::{ProjectionMask, arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder}};
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
+};
 use rayon::prelude::*;
 use throng_synth::Format;
 
@@ -15,7 +18,8 @@ fn decode(files: &[PathBuf]) -> usize {
     let groups: Vec<_> = files
         .iter()
         .flat_map(|path| {
-            let metadata = ArrowReaderMetadata::load(&File::open(path).expect("there"), Default::default()).expect("Parquet");
+            let metadata = ArrowReaderMetadata::load(&File::open(path).expect("there"), Default::default())
+                .expect("Parquet");
             (0..metadata.metadata().num_row_groups()).map(move |group| (path, metadata.clone(), group))
         })
         .collect();
@@ -41,7 +45,8 @@ fn reading(criterion: &mut Criterion) {
     let files = throng_ingest::find_files(&[input.folder.join("events")]).expect("files");
     let mut group = criterion.benchmark_group("reading");
     group.throughput(Throughput::Elements(decode(&files) as u64)).sample_size(10);
-    group.bench_function("parquet, three columns, decoded and dropped", |bench| bench.iter(|| decode(&files)));
+    group
+        .bench_function("parquet, three columns, decoded and dropped", |bench| bench.iter(|| decode(&files)));
     group.finish();
 }
 

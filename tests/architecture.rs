@@ -8,7 +8,13 @@ fn manifest(path: &str) -> toml::Table {
 }
 
 fn dependencies(manifest: &toml::Table, section: &str) -> BTreeSet<String> {
-    manifest.get(section).and_then(toml::Value::as_table).into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    manifest
+        .get(section)
+        .and_then(toml::Value::as_table)
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// Throng's own crates among the dependencies of a crate, tests and builds included.
@@ -37,7 +43,8 @@ fn arrows_point_one_way() {
 #[test]
 fn every_crate_is_in_the_picture() {
     let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).expect("crates");
-    let names: BTreeSet<_> = folders.map(|entry| entry.expect("entry").file_name().into_string().expect("text")).collect();
+    let names: BTreeSet<_> =
+        folders.map(|entry| entry.expect("entry").file_name().into_string().expect("text")).collect();
     assert_eq!(names, set(&["aggregator", "anonymiser", "cli", "ingest", "schema", "synth"]));
 }
 
@@ -47,7 +54,10 @@ fn polars_stays_behind_one_crate_and_files_stay_outside_the_anonymiser() {
     for name in ["schema", "anonymiser", "ingest", "synth"] {
         assert!(!of(name).contains("polars"), "{name} uses polars");
     }
-    assert!(!dependencies(&manifest("Cargo.toml"), "dependencies").contains("polars"), "the binary uses polars");
+    assert!(
+        !dependencies(&manifest("Cargo.toml"), "dependencies").contains("polars"),
+        "the binary uses polars"
+    );
     for heavy in ["arrow", "parquet", "serde", "serde_json", "tracing", "log"] {
         assert!(!of("anonymiser").contains(heavy), "the anonymiser could write through {heavy}");
     }
@@ -56,7 +66,10 @@ fn polars_stays_behind_one_crate_and_files_stay_outside_the_anonymiser() {
 #[test]
 fn the_dangerous_crates_forbid_unsafe_code() {
     for name in ["anonymiser", "aggregator"] {
-        let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crates/{name}/src/lib.rs"))).expect("lib");
+        let lib = fs::read_to_string(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crates/{name}/src/lib.rs")),
+        )
+        .expect("lib");
         assert!(lib.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
     }
 }

@@ -7,9 +7,31 @@ use std::fs;
 use world::{Form, events, files, run, said, succeeded, throng, write_cells, write_events};
 
 const RUN_FLAGS: [&str; 26] = [
-    "--events", "--cells", "--from", "--to", "--out", "--ledger", "--places", "--opt-out", "--residence",
-    "--occasions", "--expansion", "--census", "--reports", "--k", "--accept-small-k", "--step", "--hold",
-    "--min-stay", "--timezone", "--as-of", "--preset", "--max-rejected", "--threads", "--memory", "--config",
+    "--events",
+    "--cells",
+    "--from",
+    "--to",
+    "--out",
+    "--ledger",
+    "--places",
+    "--opt-out",
+    "--residence",
+    "--occasions",
+    "--expansion",
+    "--census",
+    "--reports",
+    "--k",
+    "--accept-small-k",
+    "--step",
+    "--hold",
+    "--min-stay",
+    "--timezone",
+    "--as-of",
+    "--preset",
+    "--max-rejected",
+    "--threads",
+    "--memory",
+    "--config",
     "--progress",
 ];
 
@@ -41,7 +63,8 @@ fn completions_and_man_pages_are_made() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     succeeded(&throng().arg("man").arg(folder.path()).output().expect("runs"));
-    let names: Vec<_> = files(folder.path()).into_iter().map(|(name, _)| name.display().to_string()).collect();
+    let names: Vec<_> =
+        files(folder.path()).into_iter().map(|(name, _)| name.display().to_string()).collect();
     for name in ["throng.1", "throng-run.1", "throng-verify.1"] {
         assert!(names.contains(&name.to_owned()), "{names:?}");
     }
@@ -69,7 +92,12 @@ fn wrong_usage_ends_with_exit_code_2_and_says_what_was_expected() {
     for (flags, expected) in cases {
         let mut command = throng();
         command.arg("run").arg("--events").arg(&file).arg("--cells").arg(&cells);
-        command.arg("--out").arg(folder.path().join("release")).args(["--from", "2026-10-15", "--as-of", "2026-10-16"]);
+        command.arg("--out").arg(folder.path().join("release")).args([
+            "--from",
+            "2026-10-15",
+            "--as-of",
+            "2026-10-16",
+        ]);
         let output = command.args(flags).output().expect("runs");
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", said(&output));
         assert!(said(&output).contains(expected), "{flags:?}: expected `{expected}` in\n{}", said(&output));
@@ -100,12 +128,27 @@ fn a_flag_wins_over_the_config() {
                 out = \"release\"\nk = 40\nmax_rejected = 0.5\nreports = [\"presence\"]\n";
     fs::write(&config, text).expect("written");
     let manifest = || -> serde_json::Value {
-        serde_json::from_slice(&fs::read(folder.path().join("release/manifest.json")).expect("read")).expect("JSON")
+        serde_json::from_slice(&fs::read(folder.path().join("release/manifest.json")).expect("read"))
+            .expect("JSON")
     };
     succeeded(&throng().arg("run").arg("--config").arg(&config).output().expect("runs"));
-    assert_eq!((&manifest()["parameters"]["k"], &manifest()["parameters"]["small_k_accepted"]), (&40.into(), &false.into()));
-    succeeded(&throng().arg("run").arg("--config").arg(&config).args(["--k", "5", "--accept-small-k"]).output().expect("runs"));
-    assert_eq!((&manifest()["parameters"]["k"], &manifest()["parameters"]["small_k_accepted"]), (&5.into(), &true.into()));
+    assert_eq!(
+        (&manifest()["parameters"]["k"], &manifest()["parameters"]["small_k_accepted"]),
+        (&40.into(), &false.into())
+    );
+    succeeded(
+        &throng()
+            .arg("run")
+            .arg("--config")
+            .arg(&config)
+            .args(["--k", "5", "--accept-small-k"])
+            .output()
+            .expect("runs"),
+    );
+    assert_eq!(
+        (&manifest()["parameters"]["k"], &manifest()["parameters"]["small_k_accepted"]),
+        (&5.into(), &true.into())
+    );
     succeeded(&throng().arg("verify").arg(folder.path().join("release")).output().expect("runs"));
 }
 
@@ -138,7 +181,8 @@ fn progress_is_silent_in_a_pipe() {
     succeeded(&output);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let summary = String::from_utf8_lossy(&output.stdout).into_owned();
-    for word in ["read", "used", "devices", "presence, postal_code", "busiest communes", "release", "ledger"] {
+    for word in ["read", "used", "devices", "presence, postal_code", "busiest communes", "release", "ledger"]
+    {
         assert!(summary.contains(word), "no `{word}` in\n{summary}");
     }
 }
@@ -149,7 +193,8 @@ fn inspect_tells_events_from_cell_plans_and_counts_what_would_be_rejected() {
     let cells = write_cells(folder.path());
     let file = write_events(folder.path(), "day", Form::Parquet, &events(60, 9));
     let inspect = |paths: &[&std::path::Path]| {
-        let output = throng().arg("inspect").args(paths).args(["--as-of", "2026-10-16"]).output().expect("runs");
+        let output =
+            throng().arg("inspect").args(paths).args(["--as-of", "2026-10-16"]).output().expect("runs");
         succeeded(&output);
         said(&output)
     };

@@ -5,7 +5,10 @@ mod world;
 use std::{collections::HashMap, fs, path::Path};
 
 use proptest::prelude::*;
-use world::{Event, FORMS, MIDNIGHT_US, event, events, files, ledger, run, said, shuffle, succeeded, throng, write_cells, write_events};
+use world::{
+    Event, FORMS, MIDNIGHT_US, event, events, files, ledger, run, said, shuffle, succeeded, throng,
+    write_cells, write_events,
+};
 
 /// The release of these events in one plain CSV on one thread: what every other way of running must equal.
 fn reference(folder: &Path, events: &[Event]) -> Vec<(std::path::PathBuf, Vec<u8>)> {
@@ -110,7 +113,10 @@ fn a_release_replaces_the_earlier_one_whole_and_leaves_nothing_beside_it() {
     succeeded(&run(std::slice::from_ref(&file), &cells, &out, &["--reports", "presence"]));
     succeeded(&run(&[file], &cells, &out, &["--reports", "visitors"]));
     assert!(!out.join("presence").exists() && out.join("visitors").exists());
-    let mut beside: Vec<_> = fs::read_dir(folder.path().join("to")).expect("there").map(|e| e.expect("entry").file_name()).collect();
+    let mut beside: Vec<_> = fs::read_dir(folder.path().join("to"))
+        .expect("there")
+        .map(|e| e.expect("entry").file_name())
+        .collect();
     beside.sort();
     assert_eq!(beside, ["ledger", "release"]);
     succeeded(&throng().arg("verify").arg(&out).output().expect("runs"));

@@ -9,7 +9,10 @@ use std::{
 };
 
 use arrow::{array::AsArray, datatypes::DataType};
-use world::{Form, MIDNIGHT_US, event, events, files, read_parquet, run, said, succeeded, throng, write_cells, write_events};
+use world::{
+    Form, MIDNIGHT_US, event, events, files, read_parquet, run, said, succeeded, throng, write_cells,
+    write_events,
+};
 
 /// What no file or message may hold: an identifier of letters, one of digits, and pieces of both.
 const PLANTED: [&str; 2] = ["Kx7PLANTEDq9ZwT4", "206019876543210"];
@@ -34,7 +37,11 @@ fn clean_files(folder: &Path) {
         if name.extension().is_some_and(|ending| ending == "parquet") {
             for batch in read_parquet(&folder.join(&name)) {
                 for column in batch.columns().iter().filter(|column| *column.data_type() == DataType::Utf8) {
-                    column.as_string::<i32>().iter().flatten().for_each(|text| clean(&name.display().to_string(), text.as_bytes()));
+                    column
+                        .as_string::<i32>()
+                        .iter()
+                        .flatten()
+                        .for_each(|text| clean(&name.display().to_string(), text.as_bytes()));
                 }
             }
         }
@@ -59,11 +66,18 @@ fn a_good_run_is_blind_to_identifiers() {
         let file = write_events(&folder.path().join("in"), &format!("{form:?}"), form, &rows);
         let out = folder.path().join("out/release");
         let (list, lives) = (list.display().to_string(), lives.display().to_string());
-        let output = run(std::slice::from_ref(&file), &cells, &out, &["--opt-out", &list, "--residence", &lives, "--progress", "always"]);
+        let output = run(
+            std::slice::from_ref(&file),
+            &cells,
+            &out,
+            &["--opt-out", &list, "--residence", &lives, "--progress", "always"],
+        );
         succeeded(&output);
         clean_output("run", &output);
         clean_files(&folder.path().join("out"));
-        for command in [throng().arg("verify").arg(&out), throng().arg("inspect").arg(&file).arg("--cells").arg(&cells)] {
+        for command in
+            [throng().arg("verify").arg(&out), throng().arg("inspect").arg(&file).arg("--cells").arg(&cells)]
+        {
             let output = command.output().expect("runs");
             succeeded(&output);
             clean_output("verify or inspect", &output);
@@ -114,7 +128,10 @@ fn errors_quote_nothing() {
         assert!(!out.exists(), "{fault} gave a release");
         clean_output(fault, &output);
         clean_output(fault, &throng().arg("inspect").arg(path).output().expect("runs"));
-        clean_output(fault, &throng().arg("inspect").arg(path).arg("--cells").arg(&cells).output().expect("runs"));
+        clean_output(
+            fault,
+            &throng().arg("inspect").arg(path).arg("--cells").arg(&cells).output().expect("runs"),
+        );
     }
 }
 
@@ -138,7 +155,14 @@ fn tables_with_identifiers_in_the_wrong_place_are_not_quoted() {
         let path = folder.path().join(format!("table-{i}.csv"));
         fs::write(&path, text).expect("written");
         let mut command = throng();
-        command.arg("run").arg("--events").arg(&good).args(["--from", "2026-10-15", "--as-of", "2026-10-16", "--k", "15"]);
+        command.arg("run").arg("--events").arg(&good).args([
+            "--from",
+            "2026-10-15",
+            "--as-of",
+            "2026-10-16",
+            "--k",
+            "15",
+        ]);
         command.arg("--out").arg(folder.path().join("out/release")).arg(flag).arg(&path);
         if flag != "--cells" {
             command.arg("--cells").arg(&cells);

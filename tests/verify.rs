@@ -32,7 +32,8 @@ fn release(folder: &Path) -> PathBuf {
 fn forge(out: &Path, name: &str, bytes: &[u8]) {
     fs::write(out.join(name), bytes).expect("written");
     let path = out.join("manifest.json");
-    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    let mut manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
     for file in manifest["files"].as_array_mut().expect("files") {
         if file["path"] == name {
             file["blake3"] = blake3::hash(bytes).to_hex().to_string().into();
@@ -46,7 +47,9 @@ fn forge(out: &Path, name: &str, bytes: &[u8]) {
 fn forge_presence(out: &Path, change: impl Fn(&mut Vec<Option<i64>>, &mut Vec<String>, &[String])) {
     let batches = read_parquet(&out.join(PART));
     let batch = concat_batches(&batches[0].schema(), &batches).expect("one batch");
-    let text = |i: usize| -> Vec<String> { batch.column(i).as_string::<i32>().iter().map(|t| t.expect("text").to_owned()).collect() };
+    let text = |i: usize| -> Vec<String> {
+        batch.column(i).as_string::<i32>().iter().map(|t| t.expect("text").to_owned()).collect()
+    };
     let (levels, mut status) = (text(1), text(4));
     let mut people: Vec<Option<i64>> = batch.column(3).as_primitive::<Int64Type>().iter().collect();
     change(&mut people, &mut status, &levels);
@@ -122,7 +125,9 @@ fn a_number_under_k_is_found() {
 fn a_number_that_does_not_add_up_is_found() {
     in_a_release(|out| {
         forge_presence(out, |people, _, levels| {
-            let country = (0..people.len()).find(|i| levels[*i] == "country" && people[*i].is_some()).expect("a country");
+            let country = (0..people.len())
+                .find(|i| levels[*i] == "country" && people[*i].is_some())
+                .expect("a country");
             people[country] = people[country].map(|people| people + 1);
         });
         finds(out, "places add up to their parent");
@@ -133,7 +138,8 @@ fn a_number_that_does_not_add_up_is_found() {
 fn a_place_withheld_alone_is_found() {
     in_a_release(|out| {
         forge_presence(out, |people, status, levels| {
-            let lone = (0..people.len()).find(|i| levels[*i] == "region" && people[*i].is_some()).expect("a region");
+            let lone =
+                (0..people.len()).find(|i| levels[*i] == "region" && people[*i].is_some()).expect("a region");
             (people[lone], status[lone]) = (None, "withheld".to_owned());
         });
         finds(out, "places do not add up to a withheld parent");

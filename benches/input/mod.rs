@@ -1,5 +1,7 @@
 //! The input of every bench: synthetic Belgium of a set seed, made once for each size and kept under `target`.
 
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -42,8 +44,14 @@ impl Input {
         if !folder.join("throng.toml").exists() {
             let _ = std::fs::remove_dir_all(&folder);
             let subscribers = events() / 50;
-            let parameters =
-                Parameters { out: folder.clone(), subscribers, seed: 1, format, truth: false, ..Parameters::default() };
+            let parameters = Parameters {
+                out: folder.clone(),
+                subscribers,
+                seed: 1,
+                format,
+                truth: false,
+                ..Parameters::default()
+            };
             generate(&parameters, &|_| {}).expect("an input can be made");
         }
         let zone = TimeZone::get("Europe/Brussels").expect("bundled");
@@ -51,16 +59,20 @@ impl Input {
         let calendar = Calendar::new(day, zone.clone(), 900).expect("quarters");
         let places = Places::belgium().expect("built in");
         let cells = [folder.join("cells.csv")];
-        let (plan, _) = throng_ingest::cell_plan(&cells, &CellColumns::default(), &places, &zone).expect("a plan");
+        let (plan, _) =
+            throng_ingest::cell_plan(&cells, &CellColumns::default(), &places, &zone).expect("a plan");
         Self { folder, calendar, tree: Arc::new(places.tree), plan: Arc::new(plan) }
     }
 
     pub(crate) fn open(&self) -> Events {
         let files = throng_ingest::find_files(&[self.folder.join("events")]).expect("files");
-        let (from_us, until_us) = (self.calendar.start_us() - 2 * HOLD_US, self.calendar.end_us() + 2 * HOLD_US);
-        let clock = Clock { zone: self.calendar.zone().clone(), expired_before_us: i64::MIN, from_us, until_us };
+        let (from_us, until_us) =
+            (self.calendar.start_us() - 2 * HOLD_US, self.calendar.end_us() + 2 * HOLD_US);
+        let clock =
+            Clock { zone: self.calendar.zone().clone(), expired_before_us: i64::MIN, from_us, until_us };
         let (columns, format) = (EventColumns::default(), EventFormat::default());
-        Events::open(files, columns, format, clock, Some(Arc::clone(&self.plan)), Arc::new(Unwatched)).expect("events")
+        Events::open(files, columns, format, clock, Some(Arc::clone(&self.plan)), Arc::new(Unwatched))
+            .expect("events")
     }
 
     pub(crate) fn frame(&self, files: usize) -> Frame {

@@ -54,15 +54,19 @@ CHANGES = """, changes AS (
     SELECT place, i, sum(coalesce(d, 0)) OVER (PARTITION BY place ORDER BY i) AS devices
     FROM places CROSS JOIN range({instants}) g(i) LEFT JOIN changes USING (place, i)) WHERE devices > 0"""
 
+# As one writes it down from the definition: every interval joined to the instants that it holds.
+JOIN = """, instants AS (SELECT i::INTEGER AS i, {start} + i * {step} AS at FROM range({instants}) g(i))
+  SELECT place, i, count(*) AS devices FROM bounds JOIN instants ON a <= at AND at < b GROUP BY place, i"""
+
 
 def main():
-    args = arguments(__doc__.splitlines()[0], ["hash", "string"], ["unnest", "changes"])
+    args = arguments(__doc__.splitlines()[0], ["hash", "string"], ["unnest", "changes", "join"])
     start, end = day_bounds(args)
     con = duckdb.connect()
     con.execute(f"SET threads = {args.threads}")
     con.execute("SET preserve_insertion_order = false")
     con.execute("SET memory_limit = '8GB'")
-    count = UNNEST if args.count == "unnest" else CHANGES
+    count = {"unnest": UNNEST, "changes": CHANGES, "join": JOIN}[args.count]
     events = str(pathlib.Path(args.events) / "**/*.parquet").replace("'", "''")
     # Events without a zone are taken as UTC.
     kind = con.execute(f"SELECT typeof(event_time) FROM read_parquet('{events}', hive_partitioning = false) LIMIT 1").fetchone()[0]

@@ -11,7 +11,9 @@ use throng_aggregator::Report;
 /// Anonymised location reporting: a mobile operator's cell events in, headcounts out, small groups withheld.
 #[derive(Parser)]
 #[command(name = "throng", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or config; 3 inputs unusable; 4 `verify` found a fault.")]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed; 2 wrong usage or config; 3 inputs unusable; 4 `verify` found a fault."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,7 +25,9 @@ pub(crate) enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
     /// Checks a release with nothing but the release
-    #[command(after_help = "Example:\n  throng verify release\n\nExit code 4 and a table of faults when there are any.")]
+    #[command(
+        after_help = "Example:\n  throng verify release\n\nExit code 4 and a table of faults when there are any."
+    )]
     Verify(VerifyArgs),
     /// Makes a seeded day of Belgium, with its ground truth
     #[command(after_help = SYNTH_EXAMPLES)]
@@ -299,9 +303,11 @@ impl std::str::FromStr for Percentage {
             Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
             None => text.trim().parse::<f64>(),
         };
-        share.ok().filter(|share| (0.0..=1.0).contains(share)).map(Self).ok_or_else(|| {
-            "expected a share of rows between 0% and 100%, for example 20% or 0.2".to_owned()
-        })
+        share
+            .ok()
+            .filter(|share| (0.0..=1.0).contains(share))
+            .map(Self)
+            .ok_or_else(|| "expected a share of rows between 0% and 100%, for example 20% or 0.2".to_owned())
     }
 }
 
@@ -320,7 +326,7 @@ pub(crate) enum Expand {
     /// One factor for everybody.
     Factor(f64),
     /// A path.
-    Table(PathBuf),
+    Table(#[expect(dead_code, reason = "named in no error: the kind alone is refused")] PathBuf),
 }
 
 impl std::str::FromStr for Expand {

@@ -125,7 +125,8 @@ impl Settings {
         let columns = self.event_columns.take();
         let cells = self.cell_columns.take();
         (
-            columns.unwrap_or_else(|| if multimno { EventColumns::multimno() } else { EventColumns::default() }),
+            columns
+                .unwrap_or_else(|| if multimno { EventColumns::multimno() } else { EventColumns::default() }),
             self.event_format.take().unwrap_or_default(),
             cells.unwrap_or_else(|| if multimno { CellColumns::multimno() } else { CellColumns::default() }),
         )
@@ -133,7 +134,8 @@ impl Settings {
 
     /// Checks everything that can be checked without opening an input.
     pub(crate) fn into_plan(mut self) -> Result<Plan, Failure> {
-        let wanting = |flag: &str| Failure::usage(anyhow!("{flag} is missing; expected as a flag or in the config"));
+        let wanting =
+            |flag: &str| Failure::usage(anyhow!("{flag} is missing; expected as a flag or in the config"));
         self.refuse_what_is_not_made()?;
         if self.events.is_empty() {
             return Err(wanting("--events"));
@@ -171,7 +173,9 @@ impl Settings {
         reports.dedup();
         let memory = self.memory.map_or(8 << 30, |memory| memory.as_u64());
         if memory < MEMORY_MIN {
-            return Err(Failure::usage(anyhow!("--memory is under 64MiB; expected at least that, for example 4GiB")));
+            return Err(Failure::usage(anyhow!(
+                "--memory is under 64MiB; expected at least that, for example 4GiB"
+            )));
         }
         let threads = match self.threads {
             Some(0) => return Err(Failure::usage(anyhow!("--threads is 0; expected at least 1"))),
@@ -236,7 +240,9 @@ pub(crate) const DEFAULT_ZONE: &str = "Europe/Brussels";
 /// A time zone by name.
 pub(crate) fn zone(name: &str) -> Result<TimeZone, Failure> {
     TimeZone::get(name).map_err(|_| {
-        Failure::usage(anyhow!("--timezone {name} is not known; expected an IANA name such as Europe/Brussels"))
+        Failure::usage(anyhow!(
+            "--timezone {name} is not known; expected an IANA name such as Europe/Brussels"
+        ))
     })
 }
 
@@ -259,8 +265,9 @@ fn threshold(k: u64, accept_small: bool) -> Result<Threshold, Failure> {
 fn seconds(flag: &str, given: Option<SignedDuration>, default_min: i64) -> Result<i64, Failure> {
     let duration = given.unwrap_or(SignedDuration::from_mins(default_min));
     if duration.as_secs() < 1 || duration.subsec_nanos() != 0 {
-        return Err(Failure::usage(anyhow!("{flag} is no positive number of whole seconds; expected for example 15min")));
+        return Err(Failure::usage(anyhow!(
+            "{flag} is no positive number of whole seconds; expected for example 15min"
+        )));
     }
     Ok(duration.as_secs())
 }
-

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 use throng_anonymiser::{Crowd, Frame, GatherError, Share, Subscribers};
-use throng_ingest::{CellColumns, Clock, EventColumns, EventFormat, Events, IngestError, Places, Reason, Tally};
-use throng_schema::{CellPlan, Calendar, Window};
+use throng_ingest::{
+    CellColumns, Clock, EventColumns, EventFormat, Events, IngestError, Places, Reason, Tally,
+};
+use throng_schema::{Calendar, CellPlan, Window};
 
 use crate::{
     args::{InspectArgs, Settings, When},
@@ -30,7 +32,8 @@ pub(crate) fn inspect(args: InspectArgs) -> Result<(), Failure> {
         None => Settings::default(),
     };
     settings.preset = args.preset.or(settings.preset);
-    let zone_name = args.timezone.clone().or(settings.timezone.take()).unwrap_or_else(|| DEFAULT_ZONE.to_owned());
+    let zone_name =
+        args.timezone.clone().or(settings.timezone.take()).unwrap_or_else(|| DEFAULT_ZONE.to_owned());
     let zone = config::zone(&zone_name)?;
     let (columns, format, cell_columns) = settings.columns();
     let places = if args.places.is_empty() { Places::belgium() } else { Places::read(&args.places) };
@@ -46,7 +49,9 @@ pub(crate) fn inspect(args: InspectArgs) -> Result<(), Failure> {
         Ok((events, bar)) => inspect_events(&events, &bar, plan.as_deref(), &zone),
         Err(Failure::Inputs(error)) if plan.is_none() && lacks_a_column(&error) => {
             inspect_cells(&args, &cell_columns, &places, &zone).map_err(|as_cells| {
-                Failure::inputs(anyhow::anyhow!("neither events nor a cell plan\nas events: {error:#}\nas a cell plan: {as_cells}"))
+                Failure::inputs(anyhow::anyhow!(
+                    "neither events nor a cell plan\nas events: {error:#}\nas a cell plan: {as_cells}"
+                ))
             })
         }
         Err(failure) => Err(failure),
@@ -77,7 +82,12 @@ fn open(
     Ok((events, bar))
 }
 
-fn inspect_events(events: &Events, bar: &Bar, plan: Option<&CellPlan>, zone: &TimeZone) -> Result<(), Failure> {
+fn inspect_events(
+    events: &Events,
+    bar: &Bar,
+    plan: Option<&CellPlan>,
+    zone: &TimeZone,
+) -> Result<(), Failure> {
     let subscribers = Subscribers::new().map_err(Failure::failed)?;
     let frame = Frame {
         from_us: FROM_US,
@@ -114,7 +124,8 @@ fn inspect_events(events: &Events, bar: &Bar, plan: Option<&CellPlan>, zone: &Ti
             say(&format!("first bad {}: {bad}", file.path.display()))?;
         }
     }
-    let devices = if whole { thousands(counted.devices) } else { format!("more than {}", thousands(counted.devices)) };
+    let devices =
+        if whole { thousands(counted.devices) } else { format!("more than {}", thousands(counted.devices)) };
     say(&format!("devices   {devices}"))?;
     if plan.is_none() {
         say("cells     not judged; --cells says which are known")?;
@@ -127,11 +138,18 @@ fn inspect_events(events: &Events, bar: &Bar, plan: Option<&CellPlan>, zone: &Ti
 
 /// A time to the minute, which tells what a file holds and nothing of one event.
 fn minute(at_us: i64, zone: &TimeZone) -> String {
-    Timestamp::from_microsecond(at_us)
-        .map_or_else(|_| "-".to_owned(), |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string())
+    Timestamp::from_microsecond(at_us).map_or_else(
+        |_| "-".to_owned(),
+        |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+    )
 }
 
-fn inspect_cells(args: &InspectArgs, columns: &CellColumns, places: &Places, zone: &TimeZone) -> Result<(), Failure> {
+fn inspect_cells(
+    args: &InspectArgs,
+    columns: &CellColumns,
+    places: &Places,
+    zone: &TimeZone,
+) -> Result<(), Failure> {
     let (_, summary) = throng_ingest::cell_plan(&args.paths, columns, places, zone).map_err(input_failure)?;
     let rows = [
         ("rows", summary.rows),

@@ -8,7 +8,9 @@ use std::{
 use anyhow::anyhow;
 use jiff::Timestamp;
 use throng_aggregator::{FileRows, Ledger, Reports, Stage, Summary, WithheldCells, summarise};
-use throng_anonymiser::{Counted, Crowd, Frame, GatherError, ProtectedTable, Share, Shares, Source, Subscribers};
+use throng_anonymiser::{
+    Counted, Crowd, Frame, GatherError, ProtectedTable, Share, Shares, Source, Subscribers,
+};
 use throng_ingest::{Clock, Events, IngestError, Places, Reason, Tally};
 
 use crate::{
@@ -58,7 +60,14 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         files: tally
             .files
             .iter()
-            .map(|file| file_rows(Some(file.path.display().to_string()), file.rows_read, file.admitted, &file.rejected))
+            .map(|file| {
+                file_rows(
+                    Some(file.path.display().to_string()),
+                    file.rows_read,
+                    file.admitted,
+                    &file.rejected,
+                )
+            })
             .collect(),
         devices_seen: devices,
         opted_out_listed: room.opted_out,
@@ -101,15 +110,18 @@ struct Gathered {
 
 impl Room {
     fn furnish(plan: &Plan) -> Result<Self, Failure> {
-        let places =
-            if plan.places.is_empty() { Places::belgium() } else { Places::read(&plan.places) }.map_err(input_failure)?;
+        let places = if plan.places.is_empty() { Places::belgium() } else { Places::read(&plan.places) }
+            .map_err(input_failure)?;
         let mut notes = Vec::new();
         let zone = plan.calendar.zone();
-        let (cells, summary) = throng_ingest::cell_plan(std::slice::from_ref(&plan.cells), &plan.cell_columns, &places, zone)
-            .map_err(input_failure)?;
+        let (cells, summary) =
+            throng_ingest::cell_plan(std::slice::from_ref(&plan.cells), &plan.cell_columns, &places, zone)
+                .map_err(input_failure)?;
         if summary.outside > 0 {
             let (outside, rows) = (thousands(summary.outside), thousands(summary.rows));
-            notes.push(format!("{outside} of {rows} rows of the cell plan cover no known place; their events are nowhere"));
+            notes.push(format!(
+                "{outside} of {rows} rows of the cell plan cover no known place; their events are nowhere"
+            ));
         }
         let mut subscribers = Subscribers::new().map_err(Failure::failed)?;
         let opted_out = match &plan.opt_out {
@@ -119,12 +131,17 @@ impl Room {
             None => 0,
         };
         if let Some(path) = &plan.residence {
-            let rows = throng_ingest::residences(path, &places.tree, &mut |_, _| {}).map_err(input_failure)?;
-            notes.push(format!("the residence table was checked ({} rows); no report of this version uses it", thousands(rows)));
+            let rows =
+                throng_ingest::residences(path, &places.tree, &mut |_, _| {}).map_err(input_failure)?;
+            notes.push(format!(
+                "the residence table was checked ({} rows); no report of this version uses it",
+                thousands(rows)
+            ));
         }
         let Places { tree, credits, .. } = places;
         let (cells, tree) = (Arc::new(cells), Arc::new(tree));
-        let reports = Reports::new(&plan.reports, plan.calendar.clone(), tree, Arc::clone(&cells), plan.hold_us);
+        let reports =
+            Reports::new(&plan.reports, plan.calendar.clone(), tree, Arc::clone(&cells), plan.hold_us);
         let bar = Arc::new(Bar::new(plan.progress, "reading", 0));
         Ok(Self { subscribers, opted_out, credits, plan: cells, reports, bar, notes })
     }
@@ -139,8 +156,15 @@ impl Room {
             until_us: plan.calendar.end_us() + 2 * plan.hold_us,
         };
         let progress: Arc<dyn throng_ingest::Progress> = self.bar.clone();
-        Events::open(files, plan.columns.clone(), plan.format.clone(), clock, Some(Arc::clone(&self.plan)), progress)
-            .map_err(ingest_failure)
+        Events::open(
+            files,
+            plan.columns.clone(),
+            plan.format.clone(),
+            clock,
+            Some(Arc::clone(&self.plan)),
+            progress,
+        )
+        .map_err(ingest_failure)
     }
 
     /// Reads the input, as often as the memory makes necessary, and counts another share of people each time.
@@ -163,11 +187,14 @@ impl Room {
             let (counted, tally) = self.take_share(events, &frame, share, &mut shares)?;
             gathered = Some(match gathered {
                 None => Gathered { counted, tally, passes: 1 },
-                Some(sum) => Gathered { counted: sum.counted.absorb(counted), tally: sum.tally, passes: pass },
+                Some(sum) => {
+                    Gathered { counted: sum.counted.absorb(counted), tally: sum.tally, passes: pass }
+                }
             });
         }
         self.bar.done();
-        let mut gathered = gathered.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))?;
+        let mut gathered =
+            gathered.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))?;
         gathered.tally.settle(&gathered.counted.duplicates).map_err(Failure::failed)?;
         Ok(gathered)
     }
@@ -256,14 +283,25 @@ fn check_rejected(tally: &Tally, plan: &Plan) -> Result<(), Failure> {
     Err(Failure::inputs(anyhow!(text)))
 }
 
-fn file_rows(path: Option<String>, rows_read: u64, rows_used: u64, rejected: &[u64; Reason::ALL.len()]) -> FileRows {
-    let rejected = Reason::ALL.into_iter().map(|r| (r.as_str().to_owned(), rejected[r as usize].into())).collect();
+fn file_rows(
+    path: Option<String>,
+    rows_read: u64,
+    rows_used: u64,
+    rejected: &[u64; Reason::ALL.len()],
+) -> FileRows {
+    let rejected =
+        Reason::ALL.into_iter().map(|r| (r.as_str().to_owned(), rejected[r as usize].into())).collect();
     FileRows { path, rows_read, rows_used, rejected }
 }
 
 fn withheld(tables: &[ProtectedTable], reports: &Reports, summary: &Summary) -> Vec<WithheldCells> {
     let covered = |name: &str| {
-        summary.cells.iter().filter(|count| count.table == name).map(|count| count.published + count.withheld).sum()
+        summary
+            .cells
+            .iter()
+            .filter(|count| count.table == name)
+            .map(|count| count.published + count.withheld)
+            .sum()
     };
     reports
         .tables()
@@ -301,8 +339,13 @@ impl Stages {
 pub(crate) fn rows_table(tally: &Tally) -> String {
     let (read, rejected) = (tally.rows_read(), tally.rejected());
     let reasons = Reason::ALL.into_iter().map(|reason| (reason.as_str(), rejected[reason as usize]));
-    let rows = [("read", read), ("used", tally.admitted())].into_iter().chain(reasons.filter(|(_, rows)| *rows > 0));
-    table(&["rows", "", ""], rows.map(|(name, rows)| vec![name.to_owned(), thousands(rows), percent(rows, read)])).to_string()
+    let rows =
+        [("read", read), ("used", tally.admitted())].into_iter().chain(reasons.filter(|(_, rows)| *rows > 0));
+    table(
+        &["rows", "", ""],
+        rows.map(|(name, rows)| vec![name.to_owned(), thousands(rows), percent(rows, read)]),
+    )
+    .to_string()
 }
 
 /// What a person reads at a glance.
@@ -332,7 +375,13 @@ fn closing(
         let covered = count.published + count.withheld;
         let numbers = [count.published, count.withheld, count.no_coverage].map(thousands);
         let [published, withheld, no_coverage] = numbers;
-        vec![format!("{}, {}", count.table, count.level), published, withheld, percent(count.withheld, covered), no_coverage]
+        vec![
+            format!("{}, {}", count.table, count.level),
+            published,
+            withheld,
+            percent(count.withheld, covered),
+            no_coverage,
+        ]
     });
     text.push(table(&["cells", "published", "withheld", "", "no coverage"], levels).to_string());
     if !summary.busiest.is_empty() {
@@ -342,7 +391,10 @@ fn closing(
             let at = at.to_zoned(plan.calendar.zone().clone()).strftime("%Y-%m-%d %H:%M").to_string();
             Ok(vec![format!("{} {}", busiest.place, busiest.name), thousands(busiest.people), at])
         });
-        text.push(table(&["busiest communes", "people", "at"], busiest.collect::<Result<Vec<_>, Failure>>()?).to_string());
+        text.push(
+            table(&["busiest communes", "people", "at"], busiest.collect::<Result<Vec<_>, Failure>>()?)
+                .to_string(),
+        );
     }
     for note in &room.notes {
         warning(note);

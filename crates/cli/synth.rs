@@ -14,7 +14,12 @@ use crate::{
 /// Fills the folder and says what is in it.
 pub(crate) fn synth(args: &SynthArgs) -> Result<(), Failure> {
     let parameters = parameters(args);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate for the bar")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate for the bar"
+    )]
     let expected = (args.subscribers as f64 * f64::from(args.days) * args.events_per_day) as u64;
     let bar = Bar::new(args.progress, "writing", expected);
     let start = Instant::now();
@@ -38,7 +43,12 @@ pub(crate) fn synth(args: &SynthArgs) -> Result<(), Failure> {
         ("ties in time", injected.ties),
     ];
     say(&table(&["synthetic", ""], rows.map(|(name, n)| vec![name.to_owned(), thousands(n)])).to_string())?;
-    say(&format!("\n{} in {:.1} s; next: throng run --config {} --out release", args.out.display(), start.elapsed().as_secs_f64(), args.out.join("throng.toml").display()))
+    say(&format!(
+        "\n{} in {:.1} s; next: throng run --config {} --out release",
+        args.out.display(),
+        start.elapsed().as_secs_f64(),
+        args.out.join("throng.toml").display()
+    ))
 }
 
 fn parameters(args: &SynthArgs) -> Parameters {

@@ -29,7 +29,9 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if faults.0.is_empty() {
         let Seen { files, rows, published } = seen;
         let [files, rows, published] = [files, rows, published].map(thousands);
-        return say(&format!("verified  {files} files, {rows} rows, {published} published numbers: no fault found"));
+        return say(&format!(
+            "verified  {files} files, {rows} rows, {published} published numbers: no fault found"
+        ));
     }
     let rows = faults.0.iter().map(|((file, check), found)| {
         vec![format!("{file}: {check}"), thousands(found.times), found.first.clone()]
@@ -77,7 +79,9 @@ fn check(dir: &Path, faults: &mut Faults) -> Seen {
     }
     let listed: BTreeSet<_> = manifest.files.iter().map(|file| file.path.clone()).collect();
     for name in expected.symmetric_difference(&listed) {
-        faults.add(name, "the manifest lists the files that the parameters ask for", || "listed or missing".to_owned());
+        faults.add(name, "the manifest lists the files that the parameters ask for", || {
+            "listed or missing".to_owned()
+        });
     }
     seen
 }
@@ -85,9 +89,15 @@ fn check(dir: &Path, faults: &mut Faults) -> Seen {
 fn manifest(dir: &Path, faults: &mut Faults) -> Option<Manifest> {
     const NAME: &str = "manifest.json";
     let text = fs::read(dir.join(NAME)).ok();
-    let manifest = text.and_then(|text| serde_json::from_slice::<Manifest>(&text).map_err(|error| {
-        faults.add(NAME, "the manifest has the fields of its schema", || format!("line {}", error.line()));
-    }).ok());
+    let manifest = text.and_then(|text| {
+        serde_json::from_slice::<Manifest>(&text)
+            .map_err(|error| {
+                faults.add(NAME, "the manifest has the fields of its schema", || {
+                    format!("line {}", error.line())
+                });
+            })
+            .ok()
+    });
     if manifest.is_none() && faults.0.is_empty() {
         faults.add(NAME, "the release has a manifest", || "missing".to_owned());
     }
@@ -103,13 +113,17 @@ fn manifest(dir: &Path, faults: &mut Faults) -> Option<Manifest> {
 fn check_files(dir: &Path, manifest: &Manifest, faults: &mut Faults) {
     for file in &manifest.files {
         if !is_plain_relative(&file.path) {
-            faults.add("manifest.json", "paths stay in the release", || "a path with a root or `..`".to_owned());
+            faults.add("manifest.json", "paths stay in the release", || {
+                "a path with a root or `..`".to_owned()
+            });
             continue;
         }
         match fs::read(dir.join(&file.path)) {
             Ok(bytes) => {
                 if blake3::hash(&bytes).to_hex().as_str() != file.blake3 || bytes.len() as u64 != file.bytes {
-                    faults.add(&file.path, "the file is the one that was written", || "BLAKE3 or size differ".to_owned());
+                    faults.add(&file.path, "the file is the one that was written", || {
+                        "BLAKE3 or size differ".to_owned()
+                    });
                 }
             }
             Err(error) => faults.add(&file.path, "the file can be read", || error.kind().to_string()),
@@ -164,18 +178,25 @@ impl Rules {
         let parse = || {
             let (from, to): (Date, Date) = (parameters.from.parse().ok()?, parameters.to.parse().ok()?);
             let zone = TimeZone::get(&parameters.timezone).ok()?;
-            let reports: Option<Vec<Report>> = parameters.reports.iter().map(|name| name.parse().ok()).collect();
+            let reports: Option<Vec<Report>> =
+                parameters.reports.iter().map(|name| name.parse().ok()).collect();
             let days = u32::try_from((to - from).get_days()).ok()?;
-            let sane = parameters.k > 0 && parameters.step_s > 0 && parameters.expansion_factor > 0.0 && days < 10_000;
+            let sane = parameters.k > 0
+                && parameters.step_s > 0
+                && parameters.expansion_factor > 0.0
+                && days < 10_000;
             let dates = from.series(jiff::ToSpan::day(1)).take_while(|date| *date <= to).collect();
             sane.then_some((dates, zone, reports?))
         };
         let Some((dates, zone, reports)) = parse() else {
-            faults.add("manifest.json", "the parameters can be understood", || "dates, zone, k, step or reports".to_owned());
+            faults.add("manifest.json", "the parameters can be understood", || {
+                "dates, zone, k, step or reports".to_owned()
+            });
             return None;
         };
         if parameters.small_k_accepted != (parameters.k < 15) {
-            faults.add("manifest.json", "a small k is said to be accepted", || format!("k = {}", parameters.k));
+            faults
+                .add("manifest.json", "a small k is said to be accepted", || format!("k = {}", parameters.k));
         }
         let places = places(dir, faults)?;
         let index = places.iter().enumerate().map(|(i, p)| ((p.level.clone(), p.code.clone()), i)).collect();
@@ -193,7 +214,9 @@ impl Rules {
     /// The start of every period of a date, hours or steps, on the local clock.
     fn times(&self, date: Date, step: SignedDuration) -> Vec<i64> {
         let midnight = |date: Date| date.to_zoned(self.zone.clone()).map(|zoned| zoned.timestamp());
-        let (Ok(start), Ok(end)) = (midnight(date), date.tomorrow().and_then(midnight)) else { return Vec::new() };
+        let (Ok(start), Ok(end)) = (midnight(date), date.tomorrow().and_then(midnight)) else {
+            return Vec::new();
+        };
         let mut times = Vec::new();
         let mut at: Timestamp = start;
         while at < end {
@@ -244,7 +267,9 @@ fn places(dir: &Path, faults: &mut Faults) -> Option<Vec<Place>> {
         let above = depth.and_then(|depth| depth.checked_sub(1)).map(|above| Level::ALL[above].as_str());
         let found = above.zip(parent.as_deref()).and_then(|key| index.get(&key).copied());
         if depth.is_none() || above.is_some() != found.is_some() || above.is_some() != parent.is_some() {
-            faults.add(NAME, "every place but a country has a parent one level up", || format!("{level} {code}"));
+            faults.add(NAME, "every place but a country has a parent one level up", || {
+                format!("{level} {code}")
+            });
         }
         places.push(Place { level: level.clone(), code: code.clone(), parent: found });
     }
@@ -283,12 +308,16 @@ fn check_part(
         let at = || format!("{period} {}", said(*at_ms, rules));
         for (place, cell) in rules.places.iter().zip(row) {
             if *cell == Cell::Missing {
-                faults.add(name, "every place has a row at every time", || format!("{} {}, {}", place.level, place.code, at()));
+                faults.add(name, "every place has a row at every time", || {
+                    format!("{} {}, {}", place.level, place.code, at())
+                });
             }
             if let Cell::Published(people) = cell {
                 seen.published += 1;
                 if *people < rules.people_min() {
-                    faults.add(name, "no published number is under k times the factor", || format!("{} {}, {}", place.level, place.code, at()));
+                    faults.add(name, "no published number is under k times the factor", || {
+                        format!("{} {}, {}", place.level, place.code, at())
+                    });
                 }
             }
         }
@@ -393,9 +422,16 @@ fn check_tree(
 }
 
 /// Presence adds up: what is left of the parent is what is withheld below, and must be nobody or at least k.
-fn check_sum(parent: Cell, below: &[Cell], name: &str, rules: &Rules, faults: &mut Faults, place: &dyn Fn() -> String) {
+fn check_sum(
+    parent: Cell,
+    below: &[Cell],
+    name: &str,
+    rules: &Rules,
+    faults: &mut Faults,
+    place: &dyn Fn() -> String,
+) {
     let published: i64 = below.iter().filter_map(|cell| people(*cell)).sum();
-    let hidden = below.iter().any(|cell| *cell == Cell::Withheld);
+    let hidden = below.contains(&Cell::Withheld);
     // Each number was rounded by itself: exact for a factor of 1, else off by half a person each.
     let terms = below.iter().filter(|cell| people(**cell).is_some()).count() + 1;
     #[expect(clippy::cast_precision_loss, reason = "people are under 2^53")]
@@ -416,12 +452,20 @@ fn check_sum(parent: Cell, below: &[Cell], name: &str, rules: &Rules, faults: &m
 }
 
 /// Visitors do not add, but a parent has at least the visitors of each place in it, and at most all of theirs.
-fn check_union(parent: Cell, below: &[Cell], name: &str, rules: &Rules, faults: &mut Faults, place: &dyn Fn() -> String) {
+fn check_union(
+    parent: Cell,
+    below: &[Cell],
+    name: &str,
+    rules: &Rules,
+    faults: &mut Faults,
+    place: &dyn Fn() -> String,
+) {
     let Some(visitors) = people(parent) else { return };
     let most = below.iter().filter_map(|cell| people(*cell)).max().unwrap_or(0);
     let all: i64 = below.iter().filter_map(|cell| people(*cell)).sum();
-    let hidden = below.iter().any(|cell| *cell == Cell::Withheld);
-    let rounding = if rules.factor.fract() == 0.0 { 0 } else { i64::try_from(below.len()).unwrap_or(i64::MAX) };
+    let hidden = below.contains(&Cell::Withheld);
+    let rounding =
+        if rules.factor.fract() == 0.0 { 0 } else { i64::try_from(below.len()).unwrap_or(i64::MAX) };
     if visitors < most || (!hidden && visitors > all.saturating_add(rounding)) {
         faults.add(name, "visitors of a place are between the most and the sum of those in it", place);
     }

@@ -96,13 +96,15 @@ pub(crate) fn write_events(folder: &Path, name: &str, form: Form, events: &[Even
         }
         Form::Gzip => {
             let path = path("csv.gz");
-            let mut file = flate2::write::GzEncoder::new(fs::File::create(&path).expect("made"), Default::default());
+            let mut file =
+                flate2::write::GzEncoder::new(fs::File::create(&path).expect("made"), Default::default());
             file.write_all(csv(events).as_bytes()).and_then(|()| file.finish()).expect("written");
             path
         }
         Form::Zstd => {
             let path = path("csv.zst");
-            fs::write(&path, zstd::encode_all(csv(events).as_bytes(), 1).expect("compressed")).expect("written");
+            fs::write(&path, zstd::encode_all(csv(events).as_bytes(), 1).expect("compressed"))
+                .expect("written");
             path
         }
         Form::Parquet => {
@@ -124,12 +126,20 @@ fn csv(events: &[Event]) -> String {
 fn write_parquet(path: &Path, events: &[Event]) {
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
-    let schema = Arc::new(Schema::new(vec![Field::new("event_time", time, false), text("subscriber_id"), text("cell_id")]));
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("event_time", time, false),
+        text("subscriber_id"),
+        text("cell_id"),
+    ]));
     let times: TimestampMicrosecondArray = events.iter().map(|event| Some(event.at_us)).collect();
-    let column = |pick: fn(&Event) -> &str| -> ArrayRef { Arc::new(events.iter().map(|e| Some(pick(e))).collect::<StringArray>()) };
-    let columns: Vec<ArrayRef> = vec![Arc::new(times.with_timezone("UTC")), column(|e| &e.id), column(|e| &e.cell)];
+    let column = |pick: fn(&Event) -> &str| -> ArrayRef {
+        Arc::new(events.iter().map(|e| Some(pick(e))).collect::<StringArray>())
+    };
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(times.with_timezone("UTC")), column(|e| &e.id), column(|e| &e.cell)];
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch");
-    let mut writer = ArrowWriter::try_new(fs::File::create(path).expect("made"), schema, None).expect("a writer");
+    let mut writer =
+        ArrowWriter::try_new(fs::File::create(path).expect("made"), schema, None).expect("a writer");
     writer.write(&batch).expect("written");
     writer.close().expect("closed");
 }

@@ -18,7 +18,11 @@ impl Expansion {
     /// # Errors
     /// When it is not a number, not above 0, or above [`Expansion::FACTOR_MAX`].
     pub fn factor(factor: f64) -> Result<Self, ExpansionError> {
-        if factor > 0.0 && factor <= Self::FACTOR_MAX { Ok(Self(factor)) } else { Err(ExpansionError(factor)) }
+        if factor > 0.0 && factor <= Self::FACTOR_MAX {
+            Ok(Self(factor))
+        } else {
+            Err(ExpansionError(factor))
+        }
     }
 
     /// The factor.
@@ -29,7 +33,11 @@ impl Expansion {
 
     /// `round(devices * factor)`, halves away from zero.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "devices are under 2^53, factors at most 100")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "devices are under 2^53, factors at most 100"
+    )]
     pub fn people(self, devices: u64) -> i64 {
         (devices as f64 * self.0).round() as i64
     }

@@ -81,11 +81,18 @@ pub fn claim(out: &Path) -> Result<(), ReleaseError> {
         return Ok(());
     }
     let mut entries = fs::read_dir(out).map_err(at(out))?;
-    if entries.next().is_none() || out.join(MANIFEST).is_file() { Ok(()) } else { Err(ReleaseError::NotARelease(out.to_owned())) }
+    if entries.next().is_none() || out.join(MANIFEST).is_file() {
+        Ok(())
+    } else {
+        Err(ReleaseError::NotARelease(out.to_owned()))
+    }
 }
 
 fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseError> {
-    let name = out.file_name().and_then(|name| name.to_str()).ok_or_else(|| ReleaseError::NoFolder(out.to_owned()))?;
+    let name = out
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| ReleaseError::NoFolder(out.to_owned()))?;
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok((parent.to_owned(), name.to_owned()))
 }
@@ -107,7 +114,8 @@ pub fn write(
     let staging = Staging::new(out)?;
     let zone = parameters.timezone.clone();
     let places = places_frame(reports.tree())?;
-    let mut files = vec![write_parquet(&staging.path, "places.parquet", &to_arrow(&places, &places_schema())?)?];
+    let mut files =
+        vec![write_parquet(&staging.path, "places.parquet", &to_arrow(&places, &places_schema())?)?];
     let parts: Vec<(Report, &Day)> = reports
         .wanted()
         .flat_map(|report| reports.calendar().days().iter().map(move |day| (report, day)))
@@ -157,7 +165,13 @@ fn visitors_of(
 ) -> Result<Frames, ShapeError> {
     let Some(visitors) = &reports.visitors else { return Ok(Vec::new()) };
     let calendar = reports.calendar();
-    let whole: Vec<_> = calendar.days().iter().enumerate().filter(|(_, d)| d.date == day.date).map(|(i, d)| (i, d.start_us)).collect();
+    let whole: Vec<_> = calendar
+        .days()
+        .iter()
+        .enumerate()
+        .filter(|(_, d)| d.date == day.date)
+        .map(|(i, d)| (i, d.start_us))
+        .collect();
     let hours: Vec<_> = day.hours.clone().map(|i| (i, calendar.hours().at_us()[i])).collect();
     Ok(vec![
         rows(&tables[visitors.days], &whole, Some(Period::Day), places, expansion)?,
@@ -206,7 +220,8 @@ fn properties() -> WriterProperties {
 
 fn write_parquet(root: &Path, name: &str, batch: &RecordBatch) -> Result<FileEntry, ReleaseError> {
     let path = root.join(name);
-    let bytes = encode(batch, &batch.schema()).map_err(|source| ReleaseError::Parquet { path: path.clone(), source })?;
+    let bytes = encode(batch, &batch.schema())
+        .map_err(|source| ReleaseError::Parquet { path: path.clone(), source })?;
     write_file(&path, &bytes)?;
     Ok(FileEntry {
         path: name.to_owned(),
@@ -241,7 +256,8 @@ pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseEr
     let mut json = serde_json::to_vec_pretty(ledger)?;
     json.push(b'\n');
     let mut options = File::options();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(at(&partial))?;
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(at(&partial))?;
     file.write_all(&json).and_then(|()| file.sync_all()).map_err(at(&partial))?;
     fs::rename(&partial, &path).map_err(at(&path))?;
     Ok(path)

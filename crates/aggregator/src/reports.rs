@@ -69,8 +69,10 @@ impl Reports {
         hold_us: i64,
     ) -> Self {
         let mut shapes = Vec::new();
-        let presence = wanted.contains(&Report::Presence).then(|| Presence::lay_out(&calendar, &tree, &mut shapes));
-        let visitors = wanted.contains(&Report::Visitors).then(|| Visitors::lay_out(&calendar, &tree, &mut shapes));
+        let presence =
+            wanted.contains(&Report::Presence).then(|| Presence::lay_out(&calendar, &tree, &mut shapes));
+        let visitors =
+            wanted.contains(&Report::Visitors).then(|| Visitors::lay_out(&calendar, &tree, &mut shapes));
         Self { calendar, tree, plan, hold_us, presence, visitors, shapes }
     }
 
@@ -85,7 +87,8 @@ impl Reports {
     /// The tables that are counted for the reports, by name, with their place among the tables.
     pub fn tables(&self) -> impl Iterator<Item = (&'static str, usize)> + use<> {
         let presence = self.presence.as_ref().map(|presence| (Report::Presence.as_str(), presence.table));
-        let visitors = self.visitors.as_ref().map(|v| [("visitors by hour", v.hours), ("visitors by day", v.days)]);
+        let visitors =
+            self.visitors.as_ref().map(|v| [("visitors by hour", v.hours), ("visitors by day", v.days)]);
         presence.into_iter().chain(visitors.into_iter().flatten())
     }
 
@@ -111,7 +114,9 @@ impl Reports {
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
         let (start_us, end_us) = (self.calendar.start_us(), self.calendar.end_us());
         let in_window = |stay: &Stay| stay.until_us > start_us && stay.from_us < end_us;
-        for stay in stays(trajectory.sightings(), self.hold_us, |cell| self.plan.place(cell)).filter(in_window) {
+        for stay in
+            stays(trajectory.sightings(), self.hold_us, |cell| self.plan.place(cell)).filter(in_window)
+        {
             if let Some(presence) = &self.presence {
                 presence.mark(&stay, &self.calendar, ballot);
             }
@@ -127,4 +132,3 @@ impl Reports {
 pub fn count(crowd: Crowd, reports: &Reports) -> Counted {
     crowd.count(&reports.shapes, |trajectory, ballot| reports.visit(trajectory, ballot))
 }
-

@@ -29,7 +29,9 @@ pub enum ShapeError {
 /// Every place of the release, in the tree's order: `place_ix, level, place, parent, name_fr, name_nl, name_de`.
 pub(crate) fn places_frame(tree: &PlaceTree) -> Result<DataFrame, ShapeError> {
     let ids = || tree.ids();
-    let names = |pick: fn(&throng_schema::Names) -> Option<&str>| ids().map(|id| pick(tree.names(id))).collect::<Vec<_>>();
+    let names = |pick: fn(&throng_schema::Names) -> Option<&str>| {
+        ids().map(|id| pick(tree.names(id))).collect::<Vec<_>>()
+    };
     Ok(df!(
         "place_ix" => ids().map(|id| id.0).collect::<Vec<_>>(),
         "level" => ids().map(|id| tree.level(id).as_str()).collect::<Vec<_>>(),
@@ -58,9 +60,11 @@ pub(crate) fn rows(
     places: &DataFrame,
     expansion: Expansion,
 ) -> Result<LazyFrame, ShapeError> {
-    let cells = || times.iter().flat_map(|(time, _)| (0..table.grid().places()).map(move |place| (*time, place)));
-    let people: Vec<Option<i64>> =
-        cells().map(|(time, place)| table.published(time, place).map(|devices| expansion.people(devices))).collect();
+    let cells =
+        || times.iter().flat_map(|(time, _)| (0..table.grid().places()).map(move |place| (*time, place)));
+    let people: Vec<Option<i64>> = cells()
+        .map(|(time, place)| table.published(time, place).map(|devices| expansion.people(devices)))
+        .collect();
     let status: Vec<&str> = cells().map(|(time, place)| table.status(time, place).as_str()).collect();
     let numbers = df!("people" => people, "status" => status)?;
     let grid = times_frame(times, period)?.lazy().cross_join(places.clone().lazy(), None).collect()?;
@@ -82,7 +86,9 @@ pub(crate) fn to_arrow(frame: &DataFrame, schema: &SchemaRef) -> Result<RecordBa
                 let at: TimestampMillisecondArray = at.iter().collect();
                 Arc::new(at.with_timezone_opt(zone.clone()))
             }
-            DataType::Int64 => Arc::new(frame.column(field.name())?.i64().map_err(wrong)?.iter().collect::<Int64Array>()),
+            DataType::Int64 => {
+                Arc::new(frame.column(field.name())?.i64().map_err(wrong)?.iter().collect::<Int64Array>())
+            }
             _ => Arc::new(frame.column(field.name())?.str().map_err(wrong)?.iter().collect::<StringArray>()),
         };
         Ok(array)

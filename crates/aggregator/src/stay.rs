@@ -20,7 +20,11 @@ pub struct Stay {
 /// twice that, the boundary between them is the middle, rounded down to the microsecond. A stay is a maximal run
 /// of touching intervals in the same postal code. An interval without length (two cells at one microsecond) holds
 /// no time and breaks no stay; a cell that serves no known place (`place_of` gives none) does.
-pub fn stays<'a, P>(sightings: &'a [Sighting], hold_us: i64, place_of: P) -> impl Iterator<Item = Stay> + use<'a, P>
+pub fn stays<'a, P>(
+    sightings: &'a [Sighting],
+    hold_us: i64,
+    place_of: P,
+) -> impl Iterator<Item = Stay> + use<'a, P>
 where
     P: Fn(VersionIx) -> Option<PlaceId> + 'a,
 {

@@ -55,10 +55,16 @@ const BUSIEST: u32 = 5;
 ///
 /// # Errors
 /// When Polars cannot shape them, which would be a bug.
-pub fn summarise(tables: &[ProtectedTable], reports: &Reports, expansion: Expansion) -> Result<Summary, ShapeError> {
+pub fn summarise(
+    tables: &[ProtectedTable],
+    reports: &Reports,
+    expansion: Expansion,
+) -> Result<Summary, ShapeError> {
     let cells = reports
         .tables()
-        .flat_map(|(name, table)| Level::ALL.map(|level| level_count(name, &tables[table], reports.tree(), level)))
+        .flat_map(|(name, table)| {
+            Level::ALL.map(|level| level_count(name, &tables[table], reports.tree(), level))
+        })
         .collect();
     let busiest = match &reports.presence {
         Some(presence) => busiest(&tables[presence.table], &reports.tree, &reports.calendar, expansion)?,
@@ -68,7 +74,8 @@ pub fn summarise(tables: &[ProtectedTable], reports: &Reports, expansion: Expans
 }
 
 fn level_count(name: &'static str, table: &ProtectedTable, tree: &PlaceTree, level: Level) -> LevelCount {
-    let mut count = LevelCount { table: name, level: level.as_str(), published: 0, withheld: 0, no_coverage: 0 };
+    let mut count =
+        LevelCount { table: name, level: level.as_str(), published: 0, withheld: 0, no_coverage: 0 };
     for place in tree.of_level(level) {
         for time in 0..table.grid().times() {
             *match table.status(time, place.index()) {
@@ -81,6 +88,12 @@ fn level_count(name: &'static str, table: &ProtectedTable, tree: &PlaceTree, lev
     count
 }
 
+/// The most people of each place, and when that was first so.
+fn peak(rows: LazyFrame) -> LazyFrame {
+    let at_most = col("people").eq(col("people").max());
+    rows.group_by([col("place")]).agg([col("at_ms").filter(at_most).min(), col("people").max()])
+}
+
 fn busiest(
     presence: &ProtectedTable,
     tree: &PlaceTree,
@@ -88,26 +101,20 @@ fn busiest(
     expansion: Expansion,
 ) -> Result<Vec<Busiest>, ShapeError> {
     let communes = places_frame(tree)?.lazy().filter(col("level").eq(lit(Level::Commune.as_str())));
-    let most_first = SortMultipleOptions::default().with_order_descending_multi([true, false, false]);
-    let order = ["people", "place", "at_ms"];
     let places = places_frame(tree)?;
     let mut peaks = Vec::new();
     for day in calendar.days() {
         let instants: Vec<_> = day.instants.clone().map(|i| (i, calendar.instants().at_us()[i])).collect();
         let shown = rows(presence, &instants, None, &places, expansion)?
-            .filter(is_published().and(col("level").eq(lit(Level::Commune.as_str()))))
-            .sort(order, most_first.clone())
-            .group_by_stable([col("place")])
-            .agg([col("people").first(), col("at_ms").first()]);
-        peaks.push(shown);
+            .filter(is_published().and(col("level").eq(lit(Level::Commune.as_str()))));
+        peaks.push(peak(shown));
     }
-    let frame = concat(peaks, UnionArgs::default())?
-        .sort(order, most_first)
-        .group_by_stable([col("place")])
-        .agg([col("people").first(), col("at_ms").first()])
+    let most_first = SortMultipleOptions::default().with_order_descending_multi([true, false]);
+    let frame = peak(concat(peaks, UnionArgs::default())?)
+        .sort(["people", "place"], most_first.clone())
         .limit(BUSIEST)
         .join(communes, [col("place")], [col("place")], JoinArgs::new(JoinType::Left))
-        .sort(order, SortMultipleOptions::default().with_order_descending_multi([true, false, false]))
+        .sort(["people", "place"], most_first)
         .collect()?;
     let text = |name: &str| Ok::<_, PolarsError>(frame.column(name)?.str()?.clone());
     let number = |name: &str| Ok::<_, PolarsError>(frame.column(name)?.i64()?.clone());

@@ -87,7 +87,10 @@ impl Crowd {
             }
             desk.finish()
         });
-        counted.into_iter().reduce(Counted::absorb).unwrap_or_else(|| Desk::new(&layout, &frame, shapes).finish())
+        counted
+            .into_iter()
+            .reduce(Counted::absorb)
+            .unwrap_or_else(|| Desk::new(&layout, &frame, shapes).finish())
     }
 }
 
@@ -188,7 +191,8 @@ impl<'a> Desk<'a> {
         for person in self.events.chunk_by(|a, b| layout.person_of(*a) == layout.person_of(*b)) {
             self.devices += 1;
             self.sightings.clear();
-            let sighting = |event: &Event| Sighting { at_us: layout.at_us(*event), cell: layout.version(*event) };
+            let sighting =
+                |event: &Event| Sighting { at_us: layout.at_us(*event), cell: layout.version(*event) };
             self.sightings.extend(person.iter().map(sighting));
             visit(&Trajectory::new(&self.sightings), &mut self.counters.next_ballot());
         }
@@ -208,4 +212,3 @@ fn implied(session: &Session, frame: &Frame) -> impl Iterator<Item = i64> + use<
         .skip_while(move |at| *at < from)
         .take_while(move |at| *at < until)
 }
-

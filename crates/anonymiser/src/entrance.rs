@@ -86,9 +86,16 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Entrance<'a> {
-    pub(crate) fn open(subscribers: &'a Subscribers, frame: &'a Frame, layout: Layout, share: &Share) -> Self {
+    pub(crate) fn open(
+        subscribers: &'a Subscribers,
+        frame: &'a Frame,
+        layout: Layout,
+        share: &Share,
+    ) -> Self {
         let shards = share.range();
-        let lane = || Mutex::new(Lane { shards: (0..SHARDS).map(|_| Shard::default()).collect(), limit_seen: SHARDS });
+        let lane = || {
+            Mutex::new(Lane { shards: (0..SHARDS).map(|_| Shard::default()).collect(), limit_seen: SHARDS })
+        };
         Self {
             subscribers,
             layout,
@@ -112,8 +119,11 @@ impl<'a> Entrance<'a> {
     /// The lanes, and what of the share was let go because it did not fit.
     pub(crate) fn close(self) -> (Layout, Vec<Lane>, Option<Share>) {
         let limit = self.limit.load(Ordering::Acquire);
-        let mut lanes: Vec<Lane> =
-            self.lanes.into_iter().map(|lane| lane.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+        let mut lanes: Vec<Lane> = self
+            .lanes
+            .into_iter()
+            .map(|lane| lane.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .collect();
         for lane in &mut lanes {
             lane.shards.truncate(limit);
         }

@@ -153,6 +153,8 @@ mod tests {
     fn too_much_for_sixteen_bytes_is_refused() {
         assert!(Layout::new(&frame(94, 1 << 21, 1 << 14)).is_ok());
         let error = Layout::new(&frame(94, 1 << 24, 1 << 20)).expect_err("refused");
-        assert!(error.to_string().starts_with("94 days, 16777216 cell versions and 1048576 files are too many"));
+        assert!(
+            error.to_string().starts_with("94 days, 16777216 cell versions and 1048576 files are too many")
+        );
     }
 }

@@ -89,8 +89,10 @@ impl<'a> Pattern<'a> {
     /// The smallest child still shown, if what is withheld among the children is too little to hide in.
     fn further(&self, parent: PlaceId) -> Option<PlaceId> {
         let children = || self.tree.children(parent).filter(|child| self.covered[child.index()]);
-        let withheld: u64 =
-            children().filter(|child| self.hidden[child.index()]).map(|child| self.devices[child.index()]).sum();
+        let withheld: u64 = children()
+            .filter(|child| self.hidden[child.index()])
+            .map(|child| self.devices[child.index()])
+            .sum();
         let enough = withheld >= self.k || (withheld == 0 && !self.hidden[parent.index()]);
         let shown = children().filter(|child| !self.hidden[child.index()]);
         if enough { None } else { shown.min_by_key(|child| (self.devices[child.index()], *child)) }
@@ -112,7 +114,8 @@ mod tests {
         for (commune, size) in sizes.iter().enumerate() {
             for code in 0..*size {
                 let province = format!("P{}", commune % 2);
-                let codes = ["BE".into(), "R".into(), province, format!("C{commune}"), format!("{commune}{code}")];
+                let codes =
+                    ["BE".into(), "R".into(), province, format!("C{commune}"), format!("{commune}{code}")];
                 rows.push(PlaceRow { codes, ..PlaceRow::default() });
             }
         }

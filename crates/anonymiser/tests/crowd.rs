@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use throng_anonymiser::{
-    Ballot, Counted, Crowd, Entrance, Frame, Measure, Policy, Shape, Share, Shares, Source, Subscribers, Threshold,
-    Trajectory,
+    Ballot, Counted, Crowd, Entrance, Frame, Measure, Policy, Shape, Share, Shares, Source, Subscribers,
+    Threshold, Trajectory,
 };
 use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
 
@@ -40,7 +40,8 @@ fn frame(memory: usize) -> Frame {
 /// A tree in which each cell of the plan is a postal code of its own.
 fn tree() -> PlaceTree {
     let codes = |cell: usize| ["BE", "R", "P", "C", &cell.to_string()].map(str::to_owned);
-    let rows: Vec<_> = (0..CELLS).map(|cell| PlaceRow { codes: codes(cell), ..PlaceRow::default() }).collect();
+    let rows: Vec<_> =
+        (0..CELLS).map(|cell| PlaceRow { codes: codes(cell), ..PlaceRow::default() }).collect();
     PlaceTree::new(&rows).expect("tree")
 }
 
@@ -55,7 +56,10 @@ fn shape() -> Shape {
 /// Marks every sighting, twice: a person has one vote in each slot.
 fn mark(trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
     let sightings = trajectory.sightings();
-    assert!(sightings.windows(2).all(|w| (w[0].at_us, w[0].cell) < (w[1].at_us, w[1].cell)), "in order, once each");
+    assert!(
+        sightings.windows(2).all(|w| (w[0].at_us, w[0].cell) < (w[1].at_us, w[1].cell)),
+        "in order, once each"
+    );
     for sighting in sightings.iter().chain(sightings) {
         let time = usize::try_from(sighting.at_us).expect("in the frame");
         ballot.mark(0, shape().grid.slot(time, ABOVE + sighting.cell.0 as usize));
@@ -80,7 +84,8 @@ fn count(rows: &[Row], subscribers: &Subscribers, memory: usize, mut shares: Sha
     let Counted { devices, duplicates, mut tables } = total.expect("at least one share");
     let policy = Policy { threshold: Threshold::accept_small(1).expect("one is something") };
     let table = tables.remove(0).protect(&policy, &tree(), &[true; ABOVE + CELLS]);
-    let slots = (0..shape().grid.times()).flat_map(|time| (ABOVE..ABOVE + CELLS).map(move |place| (time, place)));
+    let slots =
+        (0..shape().grid.times()).flat_map(|time| (ABOVE..ABOVE + CELLS).map(move |place| (time, place)));
     (devices, duplicates, slots.map(|(time, place)| table.published(time, place).unwrap_or(0)).collect())
 }
 
@@ -113,7 +118,8 @@ fn a_session_is_seen_at_its_start_at_its_end_and_every_hold_in_between() {
 
 #[test]
 fn of_sessions_with_one_start_the_longest_is_used_and_the_others_are_duplicates() {
-    let open = count_all(&[(1, 3, 0, 0, Some(4)), (1, 3, 0, 1, Some(9)), (1, 3, 0, 2, None), (1, 9, 0, 2, None)]);
+    let open =
+        count_all(&[(1, 3, 0, 0, Some(4)), (1, 3, 0, 1, Some(9)), (1, 3, 0, 2, None), (1, 9, 0, 2, None)]);
     assert_eq!(open.1, [1, 0, 1], "the row at 9 is a row of its own");
     assert_eq!((0..SPAN).map(|time| at(&open, time, 0)).sum::<u64>(), 2);
 }
@@ -123,7 +129,8 @@ fn who_opted_out_is_turned_away_in_every_pass() {
     let mut subscribers = Subscribers::new().expect("key");
     subscribers.opt_out(&1_u16.to_be_bytes());
     let rows = [(1, 5, 0, 0, None), (1, 6, 0, 0, None), (2, 5, 0, 0, None)];
-    let (crowd, turned_away) = Crowd::gather(&Rows(rows.to_vec()), &subscribers, &frame(PLENTY), Share::whole()).expect("gathers");
+    let (crowd, turned_away) =
+        Crowd::gather(&Rows(rows.to_vec()), &subscribers, &frame(PLENTY), Share::whole()).expect("gathers");
     assert_eq!(turned_away, 2);
     assert_eq!(crowd.count(&[shape()], mark).devices, 1);
 }

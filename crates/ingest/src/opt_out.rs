@@ -44,8 +44,12 @@ mod tests {
 
     #[test]
     fn an_unclosed_quote_makes_no_identifier_of_many() {
-        let error = read("list.csv", format!("subscriber_id\n1\n\"{IMSI}\n2\n3\n").as_bytes()).expect_err("refused");
-        assert!(error.contains("an identifier on one line, every quote closed") && !error.contains(IMSI), "{error}");
+        let error =
+            read("list.csv", format!("subscriber_id\n1\n\"{IMSI}\n2\n3\n").as_bytes()).expect_err("refused");
+        assert!(
+            error.contains("an identifier on one line, every quote closed") && !error.contains(IMSI),
+            "{error}"
+        );
     }
 
     #[test]

@@ -658,8 +658,13 @@ impl<'a> Row<'a> {
     /// make one identifier of many, and none of them would be known.
     pub(crate) fn id(&self, field: &Field) -> Result<&'a [u8], TableError> {
         let bytes = self.bytes(field).ok_or_else(|| self.wrong(field, "a subscriber identifier"))?;
-        let on_one_line = matches!(self.values, Values::Batch { .. }) || memchr::memchr2(b'\n', b'\r', bytes).is_none();
-        if on_one_line { Ok(bytes) } else { Err(self.wrong(field, "an identifier on one line, every quote closed")) }
+        let on_one_line =
+            matches!(self.values, Values::Batch { .. }) || memchr::memchr2(b'\n', b'\r', bytes).is_none();
+        if on_one_line {
+            Ok(bytes)
+        } else {
+            Err(self.wrong(field, "an identifier on one line, every quote closed"))
+        }
     }
 
     /// The field's text, trimmed of white space; none if there is nothing or no such column.

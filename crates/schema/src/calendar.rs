@@ -168,7 +168,8 @@ impl Calendar {
         if step_s <= 0 || 3_600 % step_s != 0 {
             return Err(CalendarError::Step { seconds: step_s });
         }
-        let (mut days, mut instants, mut hours, mut starts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut days, mut instants, mut hours, mut starts) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut date = window.from;
         while date <= window.to {
             let next = date.tomorrow().map_err(|_| CalendarError::OutOfRange(date))?;
@@ -177,7 +178,13 @@ impl Calendar {
             instants.extend(steps(start_us, end_us, step_s * MICROS_PER_SECOND));
             hours.extend(steps(start_us, end_us, HOUR_US));
             starts.push(start_us);
-            days.push(Day { date, start_us, end_us, instants: instant..instants.len(), hours: hour..hours.len() });
+            days.push(Day {
+                date,
+                start_us,
+                end_us,
+                instants: instant..instants.len(),
+                hours: hour..hours.len(),
+            });
             date = next;
         }
         let (instants, hours, day_starts) = (Ticks::new(instants), Ticks::new(hours), Ticks::new(starts));

@@ -36,7 +36,9 @@ pub enum CellPlanError {
     #[error("the cell plan is empty; expected at least one cell")]
     Empty,
     /// One cell in two places at once; the numbers are the positions of the two in the input.
-    #[error("rows {0} and {1} of the cell plan place one cell in two places at once; expected validity dates apart")]
+    #[error(
+        "rows {0} and {1} of the cell plan place one cell in two places at once; expected validity dates apart"
+    )]
     Overlap(usize, usize),
 }
 
@@ -60,7 +62,9 @@ impl CellPlan {
             return Err(CellPlanError::Empty);
         }
         let mut numbered: Vec<_> = versions.into_iter().enumerate().collect();
-        numbered.sort_by(|(_, a), (_, b)| (&a.cell_id, a.from_us, a.until_us).cmp(&(&b.cell_id, b.from_us, b.until_us)));
+        numbered.sort_by(|(_, a), (_, b)| {
+            (&a.cell_id, a.from_us, a.until_us).cmp(&(&b.cell_id, b.from_us, b.until_us))
+        });
         numbered.dedup_by(|(_, b), (_, a)| a == b);
         if let Some(pair) = numbered.windows(2).find(|pair| {
             let (a, b) = (&pair[0].1, &pair[1].1);
@@ -69,7 +73,12 @@ impl CellPlan {
             return Err(CellPlanError::Overlap(pair[0].0.min(pair[1].0), pair[0].0.max(pair[1].0)));
         }
         let versions: Vec<CellVersion> = numbered.into_iter().map(|(_, version)| version).collect();
-        let mut plan = Self { versions, first: Vec::new(), by_id: HashTable::new(), hasher: DefaultHashBuilder::default() };
+        let mut plan = Self {
+            versions,
+            first: Vec::new(),
+            by_id: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        };
         plan.index();
         Ok(plan)
     }
@@ -80,7 +89,8 @@ impl CellPlan {
                 let cell = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
                 self.first.push(u32::try_from(i).unwrap_or(u32::MAX));
                 let (versions, first, hasher) = (&self.versions, &self.first, &self.hasher);
-                let hash_of = |cell: &u32| hasher.hash_one(&*versions[first[*cell as usize] as usize].cell_id);
+                let hash_of =
+                    |cell: &u32| hasher.hash_one(&*versions[first[*cell as usize] as usize].cell_id);
                 self.by_id.insert_unique(hash_of(&cell), cell, hash_of);
             }
         }
@@ -147,7 +157,10 @@ mod tests {
         assert_eq!((plan.cells(), plan.versions().len()), (2, 3));
         let a = plan.cell(b"a").expect("known");
         let place = |at| plan.version_at(a, at).and_then(|v| plan.place(v)).map(|p| p.0);
-        assert_eq!([-1, 0, 49, 50, 99, 100, i64::MAX - 1].map(place), [None, Some(3), Some(3), None, None, Some(2), Some(2)]);
+        assert_eq!(
+            [-1, 0, 49, 50, 99, 100, i64::MAX - 1].map(place),
+            [None, Some(3), Some(3), None, None, Some(2), Some(2)]
+        );
         let b = plan.cell(b"b").expect("known");
         assert!(plan.version_at(b, 0) > plan.version_at(a, 100));
         assert_eq!(plan.cell(b"c"), None);
@@ -155,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_cell_in_two_places_at_once_is_refused() {
-        let error = CellPlan::new(vec![version("a", 0, 50, 1), version("x", 0, 1, 1), version("a", 49, 60, 2)]);
+        let error =
+            CellPlan::new(vec![version("a", 0, 50, 1), version("x", 0, 1, 1), version("a", 49, 60, 2)]);
         assert_eq!(error.expect_err("refused"), CellPlanError::Overlap(0, 2));
         assert_eq!(CellPlan::new(vec![]).expect_err("refused"), CellPlanError::Empty);
     }

@@ -78,7 +78,9 @@ pub enum PlaceTreeError {
     #[error("the table of places is empty; expected at least one postal code")]
     Empty,
     /// One child under two parents.
-    #[error("{level} {code} lies in {above} {first} and in {second}; expected one parent, for places form a tree")]
+    #[error(
+        "{level} {code} lies in {above} {first} and in {second}; expected one parent, for places form a tree"
+    )]
     TwoParents {
         /// Level of the child.
         level: &'static str,
@@ -143,10 +145,17 @@ impl PlaceTree {
                 let id = PlaceId(u32::try_from(places.len()).unwrap_or(u32::MAX));
                 if let Some(parent) = parent {
                     let children = &mut places[parent.index()].children;
-                    *children = if children.start == children.end { id.index() } else { children.start }..id.index() + 1;
+                    *children = if children.start == children.end { id.index() } else { children.start }
+                        ..id.index() + 1;
                 }
                 above.insert(code.to_owned(), id);
-                places.push(Place { level, code: code.to_owned(), parent, names: names.clone(), children: 0..0 });
+                places.push(Place {
+                    level,
+                    code: code.to_owned(),
+                    parent,
+                    names: names.clone(),
+                    children: 0..0,
+                });
             }
         }
         Ok(Self { places, postal_codes: above })
@@ -290,7 +299,10 @@ mod tests {
     fn a_place_under_two_parents_is_refused() {
         let rows = [row(["BE", "R1", "P1", "C1", "1000"]), row(["BE", "R2", "P1", "C2", "2000"])];
         let error = PlaceTree::new(&rows).expect_err("refused").to_string();
-        assert_eq!(error, "province P1 lies in region R1 and in R2; expected one parent, for places form a tree");
+        assert_eq!(
+            error,
+            "province P1 lies in region R1 and in R2; expected one parent, for places form a tree"
+        );
         assert_eq!(PlaceTree::new(&[]).expect_err("refused"), PlaceTreeError::Empty);
     }
 }
