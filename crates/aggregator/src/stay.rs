@@ -115,11 +115,14 @@ mod tests {
                 prop_assert!(pair[0].2 < pair[1].1 || (pair[0].2 == pair[1].1 && pair[0].0 != pair[1].0));
             }
             for at in -40..450 {
-                // The nearest sighting, a tie going to the later; of several at one time, the last.
+                // The nearest sighting within reach.
                 let reach = |(t, _): &&(i64, u32)| if at >= *t { at - t < H } else { t - at <= H };
                 let nearest = seen.iter().filter(reach).min_by_key(|(t, place)| {
-                    // Half-open at the rounded middle: a later sighting wins from floor((a + b) / 2) on.
-                    (if at < *t { 2 * (t - at) - 1 } else { 2 * (at - t) }, std::cmp::Reverse((*t, *place)))
+                    // Half-open at the middle rounded down: a later sighting wins from floor((a + b) / 2) on, that
+                    // is, even where it is further away by one microsecond.
+                    // Of several at one time, the first holds the time before and the last the time after.
+                    let place = i64::from(*place);
+                    if at < *t { (2 * (t - at) - 3, place) } else { (2 * (at - t), -place) }
                 });
                 let expected = nearest.map(|(_, place)| *place).filter(|place| *place != 9);
                 let found: Vec<_> = stays.iter().filter(|(_, a, b)| (*a..*b).contains(&at)).map(|s| s.0).collect();
