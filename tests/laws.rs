@@ -134,4 +134,52 @@ fn a_folder_that_is_no_release_is_left_alone() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("is not a release"));
     assert_eq!(fs::read_to_string(out.join("chapter-1.txt")).expect("still there"), "years of work");
+    // Nor is a folder whose manifest is another program's, or a release into which somebody has put something.
+    fs::write(out.join("manifest.json"), "{\"name\": \"my app\"}").expect("written");
+    let file = folder.path().join("day.csv");
+    let again = run(std::slice::from_ref(&file), &cells, &out, &[]);
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    let release = folder.path().join("release");
+    succeeded(&run(std::slice::from_ref(&file), &cells, &release, &[]));
+    fs::write(release.join("notes.txt"), "mine").expect("written");
+    assert_eq!(run(&[file], &cells, &release, &[]).status.code(), Some(2));
+    assert!(out.join("chapter-1.txt").exists() && release.join("notes.txt").exists());
+}
+
+#[test]
+fn the_ledger_never_lies_in_the_release() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let file = write_events(folder.path(), "day", world::Form::Csv, &events(50, 3));
+    let out = folder.path().join("release");
+    for ledger in [out.clone(), out.join("ledger"), folder.path().to_owned()] {
+        let output =
+            run(std::slice::from_ref(&file), &cells, &out, &["--ledger", &ledger.display().to_string()]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn of_two_runs_to_one_destination_one_wins_and_the_other_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let file = write_events(folder.path(), "day", world::Form::Csv, &events(2_000, 3));
+    let out = folder.path().join("release");
+    let codes: Vec<_> = std::thread::scope(|scope| {
+        let start = || scope.spawn(|| run(std::slice::from_ref(&file), &cells, &out, &[]));
+        let runs: Vec<_> = (0..6).map(|_| start()).collect();
+        runs.into_iter()
+            .map(|run| run.join().expect("ran"))
+            .map(|output| (output.status.code(), said(&output)))
+            .collect()
+    });
+    assert!(codes.iter().any(|(code, _)| *code == Some(0)), "{codes:?}");
+    for (code, said) in &codes {
+        assert!(
+            *code == Some(0) || (*code == Some(1) && said.contains("being written by another run")),
+            "{said}"
+        );
+    }
+    succeeded(&throng().arg("verify").arg(&out).output().expect("runs"));
 }

@@ -147,6 +147,36 @@ fn a_place_withheld_alone_is_found() {
 }
 
 #[test]
+fn a_small_group_left_over_by_subtraction_is_found() {
+    in_a_release(|out| {
+        // One more person in a withheld postal code's commune would show; one fewer published next to it does.
+        forge_presence(out, |people, status, levels| {
+            let small = |i: &usize| levels[*i] == "postal_code" && status[*i] == "published";
+            let lone = (0..people.len()).filter(small).min_by_key(|i| people[*i]).expect("a postal code");
+            let parent = (0..lone).rev().find(|i| levels[*i] == "country").expect("above");
+            // The country and everything between stay; the code is hidden, and what is left of it made small.
+            let excess = people[lone].expect("published") - 3;
+            people[lone] = None;
+            status[lone] = "withheld".to_owned();
+            for i in parent..lone {
+                if ["country", "region", "province"].contains(&levels[i].as_str()) && people[i].is_some() {
+                    people[i] = people[i].map(|people| people - excess);
+                }
+            }
+            for i in parent..parent + levels.len().min(1_729) {
+                if i < levels.len() && levels[i] == "commune" {
+                    (people[i], status[i]) = (
+                        None,
+                        if status[i] == "no_coverage" { "no_coverage" } else { "withheld" }.to_owned(),
+                    );
+                }
+            }
+        });
+        finds(out, "a place without what is published in it is nobody or at least k");
+    });
+}
+
+#[test]
 fn statuses_that_say_too_much_or_contradict_are_found() {
     in_a_release(|out| {
         forge_presence(out, |_, status, _| status[0] = "protective".to_owned());

@@ -55,8 +55,8 @@ CHANGES = """, changes AS (
     FROM places CROSS JOIN range({instants}) g(i) LEFT JOIN changes USING (place, i)) WHERE devices > 0"""
 
 # As one writes it down from the definition: every interval joined to the instants that it holds.
-JOIN = """, instants AS (SELECT i::INTEGER AS i, {start} + i * {step} AS at FROM range({instants}) g(i))
-  SELECT place, i, count(*) AS devices FROM bounds JOIN instants ON a <= at AND at < b GROUP BY place, i"""
+JOIN = """, instants AS (SELECT i::INTEGER AS i, {start} + i * {step} AS instant FROM range({instants}) g(i))
+  SELECT place, i, count(*) AS devices FROM bounds JOIN instants ON a <= instant AND instant < b GROUP BY place, i"""
 
 
 def main():

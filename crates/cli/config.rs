@@ -20,6 +20,9 @@ const RETENTION_DAYS: i64 = Window::DAYS_MAX;
 /// An event may reach this far at least, or sessions would imply absurd numbers of events.
 const HOLD_S_MIN: i64 = 60;
 
+/// More threads than any machine has cores.
+const THREADS_MAX: usize = 1_024;
+
 /// The least memory in which a run is any use.
 const MEMORY_MIN: u64 = 64 << 20;
 
@@ -182,7 +185,20 @@ impl Settings {
             Some(threads) => threads,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        if threads > THREADS_MAX {
+            return Err(Failure::usage(anyhow!("--threads is {threads}; expected at most {THREADS_MAX}")));
+        }
         let ledger = self.ledger.unwrap_or_else(|| out.parent().unwrap_or(Path::new("")).join("ledger"));
+        refuse_ledger_in_release(&ledger, &out)?;
+        if expansion.people(threshold.k()) < 1 {
+            return Err(Failure::usage(anyhow!(
+                "--expansion {} makes no person of {} devices; expected k times the factor to be 1 or more",
+                expansion.value(),
+                threshold.k()
+            )));
+        }
+        let expired_before_us = expired_before_us(as_of, &calendar)?;
+        let cuts_in = expired_before_us > calendar.start_us() - 2 * hold_s * throng_schema::MICROS_PER_SECOND;
         let parameters = Parameters {
             from: window.from().to_string(),
             to: window.to().to_string(),
@@ -193,6 +209,9 @@ impl Settings {
             step_s,
             hold_s,
             min_stay_s,
+            expired_before: cuts_in.then(|| oldest_day(as_of).map(|day| day.to_string())).transpose()?,
+            keep_types: format.keep_types.clone(),
+            drop_types: format.drop_types.clone(),
             reports: reports.iter().map(|report| report.as_str().to_owned()).collect(),
         };
         Ok(Plan {
@@ -206,7 +225,7 @@ impl Settings {
             columns,
             format,
             cell_columns,
-            expired_before_us: expired_before_us(as_of, &calendar)?,
+            expired_before_us,
             calendar,
             as_of,
             hold_us: hold_s * throng_schema::MICROS_PER_SECOND,
@@ -251,10 +270,29 @@ pub(crate) fn today(zone: &TimeZone) -> Date {
     Zoned::now().with_time_zone(zone.clone()).date()
 }
 
+/// The oldest day whose events may still be kept.
+fn oldest_day(as_of: Date) -> Result<Date, Failure> {
+    as_of.checked_sub(RETENTION_DAYS.days()).map_err(Failure::usage)
+}
+
 /// The local midnight before which events are too old to be kept.
 pub(crate) fn expired_before_us(as_of: Date, calendar: &Calendar) -> Result<i64, Failure> {
-    let oldest = as_of.checked_sub(RETENTION_DAYS.days()).map_err(Failure::usage)?;
-    calendar.midnight_us(oldest).map_err(Failure::usage)
+    calendar.midnight_us(oldest_day(as_of)?).map_err(Failure::usage)
+}
+
+/// The ledger says why numbers were withheld, so it must not lie where the release does.
+fn refuse_ledger_in_release(ledger: &Path, out: &Path) -> Result<(), Failure> {
+    let absolute = |path: &Path| {
+        let path = std::path::absolute(path).map_err(|error| Failure::io(path, error))?;
+        Ok::<_, Failure>(path.canonicalize().unwrap_or(path))
+    };
+    let (ledger, out) = (absolute(ledger)?, absolute(out)?);
+    if ledger.starts_with(&out) || out.starts_with(&ledger) {
+        return Err(Failure::usage(anyhow!(
+            "--ledger and --out lie in each other; expected the ledger outside the release"
+        )));
+    }
+    Ok(())
 }
 
 fn threshold(k: u64, accept_small: bool) -> Result<Threshold, Failure> {

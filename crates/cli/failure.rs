@@ -15,7 +15,7 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Inputs(anyhow::Error),
     /// Exit code 4: `verify` found faults, and has said which.
-    #[error("{0} kinds of fault found")]
+    #[error("the release has faults, {0} in kind")]
     Faults(usize),
 }
 

@@ -22,8 +22,8 @@ use crate::{
 const FROM_US: i64 = 0;
 const UNTIL_US: i64 = 4_102_444_800_000_000;
 
-/// Memory for telling subscribers apart. Beyond it, their number is of a share of them, scaled up.
-const MEMORY: usize = 4 << 30;
+/// Memory for telling subscribers apart. Where it does not hold them all, their number is given as a least one.
+const MEMORY: usize = 1 << 30;
 
 /// Says what the files hold: as events if they have the columns of events, else as a cell plan.
 pub(crate) fn inspect(args: InspectArgs) -> Result<(), Failure> {
@@ -104,7 +104,7 @@ fn inspect_events(
     })?;
     bar.done();
     let whole = crowd.left_over().is_none();
-    let counted = crowd.count(&[], |_, _| {});
+    let counted = crowd.count(&[], |cell, _| Some(cell), |_, _| {});
     tally.settle(&counted.duplicates).map_err(Failure::failed)?;
     let facts = events.facts();
     let rows = facts.iter().zip(&tally.files).map(|(facts, file)| {

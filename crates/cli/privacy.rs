@@ -12,9 +12,6 @@ pub(crate) fn shut() {
     std::panic::set_hook(Box::new(|panic| {
         let place =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        let _ = writeln!(
-            std::io::stderr(),
-            "error: a bug{place}; nothing was released. Please report this line."
-        );
+        let _ = writeln!(std::io::stderr(), "error: a bug{place}. Please report this line.");
     }));
 }

@@ -1,13 +1,17 @@
 //! `throng run`: the pipeline, from files to a release.
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::anyhow;
+use bytesize::ByteSize;
 use jiff::Timestamp;
-use throng_aggregator::{FileRows, Ledger, Reports, Stage, Summary, WithheldCells, summarise};
+use throng_aggregator::{
+    Claim, FileRows, Ledger, ReleaseError, Reports, Stage, Summary, WithheldCells, summarise,
+};
 use throng_anonymiser::{
     Counted, Crowd, Frame, GatherError, ProtectedTable, Share, Shares, Source, Subscribers,
 };
@@ -35,7 +39,8 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
 /// The whole program in one paragraph.
 fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let mut stages = Stages::start();
-    throng_aggregator::claim(&plan.out).map_err(Failure::usage)?;
+    let claim = Claim::new(&plan.out).map_err(release_failure)?;
+    throng_aggregator::try_ledger(&plan.ledger).map_err(release_failure)?;
     let room = Room::furnish(plan)?;
     let events = room.events(plan)?; // raw rows, rejected or admitted
     stages.end("prepare");
@@ -48,8 +53,9 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     stages.end("protect");
     let (parameters, credits) = (plan.parameters.clone(), &room.credits);
     let manifest_blake3 =
-        throng_aggregator::write(&tables, &room.reports, plan.expansion, parameters, credits, &plan.out)
-            .map_err(Failure::failed)?;
+        throng_aggregator::write(&tables, &room.reports, plan.expansion, parameters, credits, &claim)
+            .map_err(release_failure)?;
+    drop(claim);
     stages.end("write");
     let summary = summarise(&tables, &room.reports, plan.expansion).map_err(Failure::failed)?;
     let ledger = Ledger {
@@ -175,7 +181,7 @@ impl Room {
             hold_us: plan.hold_us,
             versions: self.plan.versions().len(),
             files: events.paths().len(),
-            memory: crowd_memory(plan.memory),
+            memory: crowd_memory(plan, &self.reports)?,
         };
         let rows = events.estimated_rows();
         let mut shares = Shares::planned(planned_passes(rows, frame.memory));
@@ -186,8 +192,14 @@ impl Room {
             self.announce(pass, shares.remaining(), rows);
             let (counted, tally) = self.take_share(events, &frame, share, &mut shares)?;
             gathered = Some(match gathered {
-                None => Gathered { counted, tally, passes: 1 },
+                None => {
+                    // Rows that are left out take no memory: fewer passes may do than the files' sizes said.
+                    let kept = part_of(tally.admitted(), shares.fraction());
+                    shares.replan(planned_passes(kept, frame.memory));
+                    Gathered { counted, tally, passes: 1 }
+                }
                 Some(sum) => {
+                    unchanged(&sum.tally, &tally)?;
                     Gathered { counted: sum.counted.absorb(counted), tally: sum.tally, passes: pass }
                 }
             });
@@ -224,15 +236,48 @@ impl Room {
     }
 }
 
-/// What the crowd may take of the run's memory: the rest is for decoding and for the counters.
-fn crowd_memory(memory: u64) -> usize {
-    usize::try_from(memory / 8 * 7).unwrap_or(usize::MAX)
+/// What the crowd may take of the run's memory: the rest is for the counters and for decoding.
+fn crowd_memory(plan: &Plan, reports: &Reports) -> Result<usize, Failure> {
+    let tables = reports.memory(plan.threads);
+    let left = (plan.memory / 8 * 7).saturating_sub(tables);
+    if left < CROWD_MEMORY_MIN {
+        let (needed, given) = (ByteSize(tables + 2 * CROWD_MEMORY_MIN), ByteSize(plan.memory));
+        return Err(Failure::usage(anyhow!(
+            "--memory {given} does not hold the counters of this window, step and number of threads; expected at least {needed}"
+        )));
+    }
+    Ok(usize::try_from(left).unwrap_or(usize::MAX))
 }
+
+/// A crowd of less would be read for ever.
+const CROWD_MEMORY_MIN: u64 = 16 << 20;
 
 /// Passes over the input, if all rows are used: 16 bytes an event, and a tenth for blocks that are not full.
 fn planned_passes(rows: u64, memory: usize) -> usize {
     let needed = u128::from(rows) * 16 * 11 / 10;
     usize::try_from(needed.div_ceil(memory.max(1) as u128)).unwrap_or(usize::MAX)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "an estimate"
+)]
+fn part_of(rows: u64, fraction: f64) -> u64 {
+    (rows as f64 * fraction).ceil() as u64
+}
+
+/// Every pass must read the same rows, or people would be counted twice or never.
+fn unchanged(first: &Tally, again: &Tally) -> Result<(), Failure> {
+    let rows =
+        |tally: &Tally| tally.files.iter().map(|file| (file.rows_read, file.rejected)).collect::<Vec<_>>();
+    if rows(first) == rows(again) {
+        return Ok(());
+    }
+    Err(Failure::failed(anyhow!(
+        "an event file changed while it was read several times; expected it to stay. Nothing was released"
+    )))
 }
 
 /// Events that cannot be read: the inputs' fault, unless nothing is there or the system refuses.
@@ -244,8 +289,25 @@ pub(crate) fn ingest_failure(error: IngestError) -> Failure {
 /// A table that cannot be read, likewise.
 pub(crate) fn input_failure(error: impl Into<anyhow::Error>) -> Failure {
     let error = error.into();
-    let refused = error.chain().any(|cause| cause.is::<std::io::Error>());
+    let refused = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| {
+        // Bytes that do not decode are the input's fault, though they come as an error of reading.
+        !matches!(
+            cause.kind(),
+            io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::Other
+        )
+    });
     if refused { Failure::failed(error) } else { Failure::inputs(error) }
+}
+
+/// A release that cannot be written: wrong usage where the destination is not one.
+fn release_failure(error: ReleaseError) -> Failure {
+    match error {
+        ReleaseError::NotARelease(_) | ReleaseError::NoFolder(_) => Failure::usage(error),
+        error => Failure::failed(error),
+    }
 }
 
 /// Rows that the operator asked to leave out are no fault of the inputs.

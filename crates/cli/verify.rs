@@ -170,6 +170,7 @@ struct Rules {
     reports: Vec<Report>,
     places: Vec<Place>,
     index: HashMap<(String, String), usize>,
+    rows: HashMap<String, u64>,
 }
 
 impl Rules {
@@ -202,7 +203,16 @@ impl Rules {
         let index = places.iter().enumerate().map(|(i, p)| ((p.level.clone(), p.code.clone()), i)).collect();
         let (zone_name, step) = (parameters.timezone.clone(), SignedDuration::from_secs(parameters.step_s));
         let (k, factor) = (parameters.k, parameters.expansion_factor);
-        Some(Self { dates, zone, zone_name, step, k, factor, reports, places, index })
+        let named: Vec<_> = manifest.reports.iter().map(|report| &report.name).collect();
+        if named != parameters.reports.iter().collect::<Vec<_>>()
+            || manifest.statuses.len() != Status::ALL.len()
+        {
+            faults.add("manifest.json", "every report and status is explained", || {
+                "missing or too many".to_owned()
+            });
+        }
+        let rows = manifest.files.iter().map(|file| (file.path.clone(), file.rows)).collect();
+        Some(Self { rows, dates, zone, zone_name, step, k, factor, reports, places, index })
     }
 
     /// The least number that may be published.
@@ -299,6 +309,10 @@ fn check_part(
 ) {
     let Some(batches) = read(dir, name, &arrow_schema(report, &rules.zone_name), faults) else { return };
     let mut grid = expected_times(report, date, rules);
+    let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    if rules.rows.get(name) != Some(&rows) {
+        faults.add(name, "the file has the rows that the manifest says", || format!("{rows} rows"));
+    }
     for batch in &batches {
         seen.rows += batch.num_rows() as u64;
         fill(&mut grid, batch, name, report, rules, faults);
@@ -393,7 +407,7 @@ fn fill(
     }
 }
 
-/// The sums and differences that a reader can form within one parent at one time.
+/// The sums and differences that a reader can form at one time, down the tree from any published place.
 fn check_tree(
     row: &Row,
     name: &str,
@@ -402,52 +416,90 @@ fn check_tree(
     faults: &mut Faults,
     at: &dyn Fn() -> String,
 ) {
-    let mut children: Vec<Vec<Cell>> = vec![Vec::new(); row.len()];
-    for (place, cell) in rules.places.iter().zip(row) {
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); row.len()];
+    for (i, place) in rules.places.iter().enumerate() {
         if let Some(parent) = place.parent {
-            children[parent].push(*cell);
+            children[parent].push(i);
         }
     }
-    for (parent, below) in children.iter().enumerate().filter(|(_, below)| !below.is_empty()) {
+    let mut below = Below { row, children: &children, known: HashMap::new() };
+    for (parent, inside) in children.iter().enumerate().filter(|(_, inside)| !inside.is_empty()) {
         let place = || format!("{} {}, {}", rules.places[parent].level, rules.places[parent].code, at());
-        let none_below = below.iter().all(|cell| *cell == Cell::NoCoverage);
+        let none_below = inside.iter().all(|child| row[*child] == Cell::NoCoverage);
         if (row[parent] == Cell::NoCoverage) != none_below {
             faults.add(name, "a place has coverage where a place in it has", place);
         }
         match report {
-            Report::Presence => check_sum(row[parent], below, name, rules, faults, &place),
-            Report::Visitors => check_union(row[parent], below, name, rules, faults, &place),
+            Report::Presence => check_sum(row[parent], below.of(parent), name, rules, faults, &place),
+            Report::Visitors => {
+                let cells: Vec<Cell> = inside.iter().map(|child| row[*child]).collect();
+                check_union(row[parent], &cells, name, rules, faults, &place);
+            }
         }
     }
 }
 
-/// Presence adds up: what is left of the parent is what is withheld below, and must be nobody or at least k.
+/// What is published below a place: the topmost numbers, through withheld places down to the postal codes.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    people: i64,
+    terms: u32,
+    hidden: bool,
+}
+
+struct Below<'a> {
+    row: &'a Row,
+    children: &'a [Vec<usize>],
+    known: HashMap<usize, Known>,
+}
+
+impl Below<'_> {
+    fn of(&mut self, place: usize) -> Known {
+        if let Some(known) = self.known.get(&place) {
+            return *known;
+        }
+        let mut sum = Known::default();
+        for child in &self.children[place] {
+            let part = match self.row[*child] {
+                Cell::Published(people) => Known { people, terms: 1, hidden: false },
+                Cell::NoCoverage => Known::default(),
+                Cell::Withheld | Cell::Missing if self.children[*child].is_empty() => {
+                    Known { hidden: true, ..Known::default() }
+                }
+                Cell::Withheld | Cell::Missing => self.of(*child),
+            };
+            sum.people += part.people;
+            sum.terms += part.terms;
+            sum.hidden |= part.hidden;
+        }
+        self.known.insert(place, sum);
+        sum
+    }
+}
+
+/// Presence adds up: what is left of a place is what is withheld below, and must be nobody or at least k.
 fn check_sum(
     parent: Cell,
-    below: &[Cell],
+    below: Known,
     name: &str,
     rules: &Rules,
     faults: &mut Faults,
     place: &dyn Fn() -> String,
 ) {
-    let published: i64 = below.iter().filter_map(|cell| people(*cell)).sum();
-    let hidden = below.contains(&Cell::Withheld);
-    // Each number was rounded by itself: exact for a factor of 1, else off by half a person each.
-    let terms = below.iter().filter(|cell| people(**cell).is_some()).count() + 1;
-    #[expect(clippy::cast_precision_loss, reason = "people are under 2^53")]
-    let slack = if rules.factor.fract() == 0.0 { 0.0 } else { terms as f64 / 2.0 };
+    // Each number was rounded by itself: exact for a whole factor, else off by half a person each.
+    let slack = if rules.factor.fract() == 0.0 { 0.0 } else { f64::from(below.terms + 1) / 2.0 };
     let Some(sum) = people(parent) else {
-        if parent == Cell::Withheld && !hidden && published > 0 {
+        if parent == Cell::Withheld && !below.hidden && below.people > 0 {
             faults.add(name, "places do not add up to a withheld parent", place);
         }
         return;
     };
     #[expect(clippy::cast_precision_loss, reason = "people are under 2^53")]
-    let (left, k) = ((sum - published) as f64, rules.k as f64 * rules.factor);
-    if left < -slack || (!hidden && left > slack) {
+    let (left, k) = ((sum - below.people) as f64, rules.k as f64 * rules.factor);
+    if left < -slack || (!below.hidden && left > slack) {
         faults.add(name, "places add up to their parent", place);
-    } else if hidden && left > slack && left + slack < k {
-        faults.add(name, "a parent without its published places is nobody or at least k", place);
+    } else if below.hidden && left > slack && left + slack < k {
+        faults.add(name, "a place without what is published in it is nobody or at least k", place);
     }
 }
 

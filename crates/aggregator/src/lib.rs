@@ -36,7 +36,7 @@ pub use columns::{arrow_schema, places_schema};
 pub use expansion::{Expansion, ExpansionError};
 pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
-pub use release::{ReleaseError, claim, write, write_ledger};
+pub use release::{Claim, ReleaseError, try_ledger, write, write_ledger};
 pub use reports::{Report, Reports, UnknownReport, count};
 pub use shape::ShapeError;
 pub use stay::{Stay, stays};

@@ -22,7 +22,7 @@ pub(crate) const NOT_PROMISED: [&str; 6] = [
     "People are devices times an expansion factor: one person may carry two devices or none.",
 ];
 
-/// How the release was made. Only what decides its bytes.
+/// How the release was made: what decides its bytes, beside the inputs.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Parameters {
@@ -44,6 +44,12 @@ pub struct Parameters {
     pub hold_s: i64,
     /// Seconds that a stay must last to begin or end a trip.
     pub min_stay_s: i64,
+    /// The local midnight before which events were too old to be kept, where it cuts into the window.
+    pub expired_before: Option<String>,
+    /// Event types kept; empty if all.
+    pub keep_types: Vec<String>,
+    /// Event types left out.
+    pub drop_types: Vec<String>,
     /// The reports.
     pub reports: Vec<String>,
 }

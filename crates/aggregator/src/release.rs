@@ -38,6 +38,9 @@ pub enum ReleaseError {
     /// The destination holds something that no run has made.
     #[error("{} exists and is not a release; expected an empty or new folder, or an earlier release to replace", .0.display())]
     NotARelease(PathBuf),
+    /// Another run is writing to the destination.
+    #[error("{} is being written by another run; expected one run at a time", .0.display())]
+    Taken(PathBuf),
     /// The destination has no parent folder or name.
     #[error("{} cannot hold a release; expected the path of a folder", .0.display())]
     NoFolder(PathBuf),
@@ -70,22 +73,143 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> ReleaseError + use<> {
     move |source| ReleaseError::Io { path, source }
 }
 
-/// Checks, before any work is done, that a release can be put there.
+/// A destination that is this run's alone, with a folder beside it that becomes the release or nothing.
 ///
-/// # Errors
-/// When the destination holds anything but an earlier release, or its parent cannot be made.
-pub fn claim(out: &Path) -> Result<(), ReleaseError> {
-    let (parent, _) = parent_and_name(out)?;
-    fs::create_dir_all(&parent).map_err(at(&parent))?;
+/// The folder is closed to others and locked as long as the claim lives. It goes with the claim: whatever is in it
+/// when the claim is dropped is a release that failed, or the earlier one that was replaced.
+pub struct Claim {
+    staging: PathBuf,
+    out: PathBuf,
+    /// Holds the lock on the staging folder.
+    _lock: File,
+}
+
+impl Claim {
+    /// Claims a destination before any work is done.
+    ///
+    /// # Errors
+    /// When it holds anything but an earlier release, another run has claimed it, or its parent cannot be made.
+    pub fn new(out: &Path) -> Result<Self, ReleaseError> {
+        // What a link points to is replaced, and not the link.
+        let out = match out.canonicalize() {
+            Ok(real) => real,
+            Err(_) if out.is_symlink() => return Err(ReleaseError::NoFolder(out.to_owned())),
+            Err(_) => out.to_owned(),
+        };
+        let (parent, name) = parent_and_name(&out)?;
+        refuse_what_is_no_release(&out)?;
+        fs::create_dir_all(&parent).map_err(at(&parent))?;
+        let staging = parent.join(format!(".{name}.partial"));
+        let lock = lock(&staging, &out)?;
+        let claim = Self { staging, out, _lock: lock };
+        // What a run that died has left.
+        for entry in fs::read_dir(&claim.staging).map_err(at(&claim.staging))? {
+            let path = entry.map_err(at(&claim.staging))?.path();
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
+                .map_err(at(&path))?;
+        }
+        Ok(claim)
+    }
+
+    /// Moves the folder into place. An earlier release changes places with it in one step where the file system
+    /// can, and in two where it cannot.
+    fn release(&self) -> Result<(), ReleaseError> {
+        use std::os::unix::fs::PermissionsExt;
+        sync_folders(&self.staging).map_err(at(&self.staging))?;
+        fs::set_permissions(&self.staging, fs::Permissions::from_mode(0o755)).map_err(at(&self.staging))?;
+        let (parent, name) = parent_and_name(&self.out)?;
+        let moved = if self.out.exists() {
+            renameat_with(CWD, &self.staging, CWD, &self.out, RenameFlags::EXCHANGE)
+                .map_err(io::Error::from)
+                .or_else(|_| {
+                    let aside = parent.join(format!(".{name}.replaced"));
+                    fs::rename(&self.out, &aside)?;
+                    fs::rename(&self.staging, &self.out).inspect_err(|_| {
+                        let _ = fs::rename(&aside, &self.out);
+                    })?;
+                    fs::rename(&aside, &self.staging)
+                })
+        } else {
+            fs::rename(&self.staging, &self.out)
+        };
+        moved.map_err(at(&self.out))?;
+        // The release is in place; that it would outlast a power cut is all that could still fail.
+        let _ = File::open(&parent).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.staging);
+    }
+}
+
+/// Makes and locks the staging folder. The lock is on the folder itself, so a run that was killed holds none.
+fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    loop {
+        match fs::DirBuilder::new().mode(0o700).create(staging) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(staging)(error)),
+            _ => {}
+        }
+        let Ok(folder) = File::open(staging) else { continue };
+        match folder.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(ReleaseError::Taken(out.to_owned())),
+            Err(fs::TryLockError::Error(error)) => return Err(at(staging)(error)),
+        }
+        // Between opening and locking, another run may have moved this very folder into place.
+        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        if let (Ok(locked), Ok(named)) = (folder.metadata(), fs::metadata(staging))
+            && same(&locked, &named)
+        {
+            return Ok(folder);
+        }
+    }
+}
+
+/// A folder may be replaced if it is empty, or holds a manifest and nothing that the manifest does not list.
+fn refuse_what_is_no_release(out: &Path) -> Result<(), ReleaseError> {
     if !out.exists() {
         return Ok(());
     }
-    let mut entries = fs::read_dir(out).map_err(at(out))?;
-    if entries.next().is_none() || out.join(MANIFEST).is_file() {
-        Ok(())
-    } else {
-        Err(ReleaseError::NotARelease(out.to_owned()))
+    let found = files_below(out).map_err(at(out))?;
+    let manifest = || serde_json::from_slice::<Manifest>(&fs::read(out.join(MANIFEST)).ok()?).ok();
+    let ours = found.is_empty()
+        || manifest().is_some_and(|manifest| {
+            let listed = |path: &PathBuf| {
+                path.to_str().is_some_and(|path| manifest.files.iter().any(|f| f.path == path))
+            };
+            found.iter().all(|path| path.as_os_str() == MANIFEST || listed(path))
+        });
+    if ours { Ok(()) } else { Err(ReleaseError::NotARelease(out.to_owned())) }
+}
+
+/// Every file below a folder, by its relative path.
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = PathBuf::from(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            files.extend(files_below(&entry.path())?.into_iter().map(|below| name.join(below)));
+        } else {
+            files.push(name);
+        }
     }
+    Ok(files)
+}
+
+/// Makes the entries of a folder and of all below it outlast a power cut.
+fn sync_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_folders(&entry.path())?;
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseError> {
@@ -102,20 +226,19 @@ fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseError> {
 /// The bytes depend on the tables and the parameters alone.
 ///
 /// # Errors
-/// When a file cannot be written. What stood at `out` before still stands.
+/// When a file cannot be written. What stood at the destination before still stands.
 pub fn write(
     tables: &[ProtectedTable],
     reports: &Reports,
     expansion: Expansion,
     parameters: Parameters,
     credits: &[&str],
-    out: &Path,
+    claim: &Claim,
 ) -> Result<String, ReleaseError> {
-    let staging = Staging::new(out)?;
+    let staging = &claim.staging;
     let zone = parameters.timezone.clone();
     let places = places_frame(reports.tree())?;
-    let mut files =
-        vec![write_parquet(&staging.path, "places.parquet", &to_arrow(&places, &places_schema())?)?];
+    let mut files = vec![write_parquet(staging, "places.parquet", &to_arrow(&places, &places_schema())?)?];
     let parts: Vec<(Report, &Day)> = reports
         .wanted()
         .flat_map(|report| reports.calendar().days().iter().map(move |day| (report, day)))
@@ -128,15 +251,15 @@ pub fn write(
         let frame = concat(frames, polars::prelude::UnionArgs::default()).map_err(ShapeError::from)?;
         let frame = frame.collect().map_err(ShapeError::from)?;
         let name = format!("{}/date={}/part.parquet", report.as_str(), day.date);
-        write_parquet(&staging.path, &name, &to_arrow(&frame, &arrow_schema(*report, &zone))?)
+        write_parquet(staging, &name, &to_arrow(&frame, &arrow_schema(*report, &zone))?)
     });
     files.extend(written.collect::<Result<Vec<_>, ReleaseError>>()?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let manifest = manifest(parameters, reports, credits, files);
     let mut json = serde_json::to_vec_pretty(&manifest)?;
     json.push(b'\n');
-    write_file(&staging.path.join(MANIFEST), &json)?;
-    staging.release()?;
+    write_file(&staging.join(MANIFEST), &json)?;
+    claim.release()?;
     Ok(blake3::hash(&json).to_hex().to_string())
 }
 
@@ -245,14 +368,34 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
+/// Checks, before any work is done, that the ledger can be written.
+///
+/// # Errors
+/// When its folder cannot be made or written to.
+pub fn try_ledger(folder: &Path) -> Result<(), ReleaseError> {
+    make_ledger_folder(folder)?;
+    let partial = folder.join(PARTIAL_LEDGER);
+    File::create(&partial).and_then(|_| fs::remove_file(&partial)).map_err(at(&partial))?;
+    // A run that fails leaves no empty folder; one with an account in it stays.
+    let _ = fs::remove_dir(folder);
+    Ok(())
+}
+
+fn make_ledger_folder(folder: &Path) -> Result<(), ReleaseError> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
+}
+
+const PARTIAL_LEDGER: &str = ".run.json.partial";
+
 /// Writes `run.json` into the ledger's folder, readable by its owner alone.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseError> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
-    let (path, partial) = (folder.join("run.json"), folder.join(".run.json.partial"));
+    use std::os::unix::fs::OpenOptionsExt;
+    make_ledger_folder(folder)?;
+    let (path, partial) = (folder.join("run.json"), folder.join(PARTIAL_LEDGER));
     let mut json = serde_json::to_vec_pretty(ledger)?;
     json.push(b'\n');
     let mut options = File::options();
@@ -261,50 +404,4 @@ pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseEr
     file.write_all(&json).and_then(|()| file.sync_all()).map_err(at(&partial))?;
     fs::rename(&partial, &path).map_err(at(&path))?;
     Ok(path)
-}
-
-/// A folder beside the destination, closed to others, that becomes the release or nothing.
-struct Staging {
-    path: PathBuf,
-    out: PathBuf,
-}
-
-impl Staging {
-    fn new(out: &Path) -> Result<Self, ReleaseError> {
-        use std::os::unix::fs::DirBuilderExt;
-        claim(out)?;
-        let (parent, name) = parent_and_name(out)?;
-        let path = parent.join(format!(".{name}.partial"));
-        remove(&path)?;
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(at(&path))?;
-        Ok(Self { path, out: out.to_owned() })
-    }
-
-    /// Moves the folder into place. An earlier release changes places with it in one step, and is then removed.
-    fn release(self) -> Result<(), ReleaseError> {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o755)).map_err(at(&self.path))?;
-        let moved = if self.out.exists() {
-            renameat_with(CWD, &self.path, CWD, &self.out, RenameFlags::EXCHANGE).map_err(io::Error::from)
-        } else {
-            fs::rename(&self.path, &self.out)
-        };
-        moved.map_err(at(&self.out))?;
-        let (parent, _) = parent_and_name(&self.out)?;
-        File::open(&parent).and_then(|folder| folder.sync_all()).map_err(at(&parent))
-    }
-}
-
-impl Drop for Staging {
-    /// What is here now is either a release that failed or the earlier one that was replaced.
-    fn drop(&mut self) {
-        let _ = remove(&self.path);
-    }
-}
-
-fn remove(path: &Path) -> Result<(), ReleaseError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
-        _ => Ok(()),
-    }
 }

@@ -92,6 +92,14 @@ impl Reports {
         presence.into_iter().chain(visitors.into_iter().flatten())
     }
 
+    /// Bytes that the tables take while they are counted on so many threads and protected.
+    #[must_use]
+    pub fn memory(&self, threads: usize) -> u64 {
+        let slots: usize = self.shapes.iter().map(|shape| shape.grid.len()).sum();
+        // Two counters of 4 bytes a thread, a sum of 8 for each and for all, a protected cell of 16.
+        slots as u64 * (16 * threads as u64 + 8 + 16)
+    }
+
     /// The places of the reports.
     #[must_use]
     pub fn tree(&self) -> &PlaceTree {
@@ -130,5 +138,6 @@ impl Reports {
 /// Counts everybody of a crowd for all reports in one pass.
 #[must_use]
 pub fn count(crowd: Crowd, reports: &Reports) -> Counted {
-    crowd.count(&reports.shapes, |trajectory, ballot| reports.visit(trajectory, ballot))
+    let moved = |cell, at_us| reports.plan.same_cell_at(cell, at_us);
+    crowd.count(&reports.shapes, moved, |trajectory, ballot| reports.visit(trajectory, ballot))
 }

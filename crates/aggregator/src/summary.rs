@@ -107,7 +107,8 @@ fn busiest(
         let instants: Vec<_> = day.instants.clone().map(|i| (i, calendar.instants().at_us()[i])).collect();
         let shown = rows(presence, &instants, None, &places, expansion)?
             .filter(is_published().and(col("level").eq(lit(Level::Commune.as_str()))));
-        peaks.push(peak(shown));
+        // Only the peaks of a day are kept.
+        peaks.push(peak(shown).collect()?.lazy());
     }
     let most_first = SortMultipleOptions::default().with_order_descending_multi([true, false]);
     let frame = peak(concat(peaks, UnionArgs::default())?)

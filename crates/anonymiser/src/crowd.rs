@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use throng_schema::VersionIx;
+
 use crate::{
     count_table::{Ballot, Counted, Counters, Shape},
     entrance::{Entrance, Lane, Session, Shard},
@@ -73,8 +75,12 @@ impl Crowd {
     ///
     /// A person counts at most once in a slot, however often it is marked. The counts of disjoint shares add
     /// ([`Counted::absorb`]), and do not depend on the number of threads, for they are sums of integers.
-    pub fn count<V>(self, shapes: &[Shape], visit: V) -> Counted
+    ///
+    /// A session's events are placed each by the plan of its own time: `moved` gives the version of a cell that
+    /// holds at another time, none where the plan has the cell no longer.
+    pub fn count<M, V>(self, shapes: &[Shape], moved: M, visit: V) -> Counted
     where
+        M: Fn(VersionIx, i64) -> Option<VersionIx> + Sync,
         V: Fn(&Trajectory<'_>, &mut Ballot<'_>) + Sync,
     {
         let Self { layout, frame, shards, .. } = self;
@@ -83,7 +89,7 @@ impl Crowd {
         let counted = rayon::broadcast(|_| {
             let mut desk = Desk::new(&layout, &frame, shapes);
             while let Some(parts) = next() {
-                desk.count(parts, &visit);
+                desk.count(parts, &moved, &visit);
             }
             desk.finish()
         });
@@ -127,12 +133,17 @@ impl<'a> Desk<'a> {
         Counted { devices: self.devices, duplicates: self.duplicates, tables: self.counters.into_tables() }
     }
 
-    fn count(&mut self, parts: Vec<Shard>, visit: impl Fn(&Trajectory<'_>, &mut Ballot<'_>)) {
+    fn count(
+        &mut self,
+        parts: Vec<Shard>,
+        moved: impl Fn(VersionIx, i64) -> Option<VersionIx>,
+        visit: impl Fn(&Trajectory<'_>, &mut Ballot<'_>),
+    ) {
         let sessions = self.lay_out(parts);
         self.events.sort_unstable();
         self.drop_duplicates();
         if !sessions.is_empty() {
-            self.merge(sessions);
+            self.merge(sessions, moved);
         }
         self.walk(visit);
     }
@@ -161,7 +172,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Sessions become the events they imply: at the start, at the end, and every `hold` in between.
-    fn merge(&mut self, mut sessions: Vec<Session>) {
+    fn merge(&mut self, mut sessions: Vec<Session>, moved: impl Fn(VersionIx, i64) -> Option<VersionIx>) {
         sessions.sort_unstable();
         let (layout, frame, duplicates) = (self.layout, self.frame, &mut self.duplicates);
         let row = |s: &Session| (s.person, s.start_us, s.version);
@@ -178,7 +189,9 @@ impl<'a> Desk<'a> {
         });
         for session in &sessions {
             for at_us in implied(session, frame) {
-                self.events.push(layout.event(session.person, at_us, session.version, session.file));
+                if let Some(version) = moved(session.version, at_us) {
+                    self.events.push(layout.event(session.person, at_us, version, session.file));
+                }
             }
         }
         self.events.sort_unstable();

@@ -39,7 +39,7 @@
 //! let tree = PlaceTree::new(&[PlaceRow { codes, ..PlaceRow::default() }])?;
 //! let postal_code = tree.postal_code("1000").expect("the only one").index();
 //! let grid = Grid::new(1, tree.len());
-//! let counted = crowd.count(&[Shape { grid, measure: Measure::Additive }], |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| {
+//! let counted = crowd.count(&[Shape { grid, measure: Measure::Additive }], |cell, _| Some(cell), |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| {
 //!     ballot.mark(0, grid.slot(0, postal_code));
 //! });
 //! let policy = Policy { threshold: Threshold::new(30)? };

@@ -63,6 +63,22 @@ impl Shares {
         self.0.extend(left_over);
     }
 
+    /// Takes what remains in so many passes: the first pass has shown how many rows are kept.
+    pub fn replan(&mut self, passes: usize) {
+        let shards: Vec<usize> = self.0.iter().flat_map(Share::range).collect();
+        let (Some(first), Some(last)) = (shards.iter().min(), shards.iter().max()) else { return };
+        // What remains is one stretch: passes are taken in order, and give back their own end.
+        let passes = passes.clamp(1, shards.len());
+        let cut = |i: usize| first + i * (last + 1 - first) / passes;
+        self.0 = (0..passes).rev().filter_map(|i| Share::of(cut(i)..cut(i + 1))).collect();
+    }
+
+    /// What fraction of everybody is still to be counted, between 0 and 1.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        self.0.iter().map(Share::fraction).sum()
+    }
+
     /// How many passes are still to come, as far as known.
     #[must_use]
     pub fn remaining(&self) -> usize {
@@ -73,6 +89,22 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_plan_takes_exactly_what_remains() {
+        for (planned, again) in [(22, 1), (22, 5), (3, 7), (1, 4)] {
+            let mut shares = Shares::planned(planned);
+            let taken = shares.take().expect("the first").range();
+            shares.give_back(Share::of(taken.end - 2..taken.end));
+            shares.replan(again);
+            let mut next = taken.end - 2;
+            while let Some(share) = shares.take() {
+                assert_eq!(share.range().start, next);
+                next = share.range().end;
+            }
+            assert_eq!(next, SHARDS);
+        }
+    }
 
     #[test]
     fn shares_are_disjoint_and_cover_everybody() {

@@ -1,6 +1,9 @@
 //! What happens between the doors: order, duplicates, sessions, shares and memory.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use proptest::prelude::*;
+use rayon::prelude::*;
 use throng_anonymiser::{
     Ballot, Counted, Crowd, Entrance, Frame, Measure, Policy, Shape, Share, Shares, Source, Subscribers,
     Threshold, Trajectory,
@@ -17,16 +20,16 @@ impl Source for Rows {
     type Error = std::convert::Infallible;
 
     fn pour(&self, entrance: &Entrance<'_>) -> Result<usize, Self::Error> {
-        let mut turned_away = 0;
-        for (id, at_us, cell, file, end_us) in &self.0 {
+        let turned_away = AtomicUsize::new(0);
+        self.0.par_iter().for_each(|(id, at_us, cell, file, end_us)| {
             let mut batch = entrance.batch(*file);
             match (batch.meet(&id.to_be_bytes()), end_us) {
-                (None, _) => turned_away += 1,
+                (None, _) => _ = turned_away.fetch_add(1, Ordering::Relaxed),
                 (Some(pass), None) => batch.admit(pass, *at_us, VersionIx(*cell)),
                 (Some(pass), Some(end_us)) => batch.admit_session(pass, *at_us, *end_us, VersionIx(*cell)),
             }
-        }
-        Ok(turned_away)
+        });
+        Ok(turned_away.into_inner())
     }
 }
 
@@ -75,7 +78,7 @@ fn count(rows: &[Row], subscribers: &Subscribers, memory: usize, mut shares: Sha
     while let Some(share) = shares.take() {
         let (mut crowd, _) = Crowd::gather(&source, subscribers, &frame, share).expect("gathers");
         shares.give_back(crowd.left_over());
-        let counted = crowd.count(&[shape()], mark);
+        let counted = crowd.count(&[shape()], |cell, _| Some(cell), mark);
         total = Some(match total {
             None => counted,
             Some(sum) => sum.absorb(counted),
@@ -132,7 +135,7 @@ fn who_opted_out_is_turned_away_in_every_pass() {
     let (crowd, turned_away) =
         Crowd::gather(&Rows(rows.to_vec()), &subscribers, &frame(PLENTY), Share::whole()).expect("gathers");
     assert_eq!(turned_away, 2);
-    assert_eq!(crowd.count(&[shape()], mark).devices, 1);
+    assert_eq!(crowd.count(&[shape()], |cell, _| Some(cell), mark).devices, 1);
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {

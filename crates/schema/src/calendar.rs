@@ -109,7 +109,8 @@ impl Ticks {
     fn new(at_us: Vec<i64>) -> Self {
         let step = at_us.get(1).map(|second| second - at_us[0]);
         let even = at_us.windows(2).all(|pair| Some(pair[1] - pair[0]) == step);
-        Self { at_us, step_us: if even { step } else { None } }
+        // A date that a zone skipped has no length: two starts fall together, and there is no step.
+        Self { at_us, step_us: step.filter(|step| even && *step > 0) }
     }
 
     /// How many ticks lie strictly before `at_us`: the index of the first tick at or after it.
@@ -297,6 +298,16 @@ mod tests {
             }
         }
         assert_eq!(calendar.hours().at_us().len(), 24 + 25 + 24);
+    }
+
+    #[test]
+    fn a_date_that_never_was_has_no_length() {
+        let zone = TimeZone::get("Pacific/Apia").expect("bundled zone");
+        let window = Window::new(date(2011, 12, 29), date(2011, 12, 31)).expect("window");
+        let calendar = Calendar::new(window, zone, 900).expect("calendar");
+        assert_eq!(calendar.days()[1].hours.len(), 0);
+        let starts = calendar.day_starts();
+        assert_eq!(starts.before(starts.at_us()[2] + 1), 3);
     }
 
     #[test]

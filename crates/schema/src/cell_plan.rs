@@ -117,6 +117,13 @@ impl CellPlan {
             .map(VersionIx)
     }
 
+    /// The version of the same cell that holds at another time.
+    #[must_use]
+    pub fn same_cell_at(&self, version: VersionIx, at_us: i64) -> Option<VersionIx> {
+        let cell = self.first.partition_point(|first| *first <= version.0) - 1;
+        self.version_at(CellIx(u32::try_from(cell).unwrap_or(u32::MAX)), at_us)
+    }
+
     /// The postal code that a version serves.
     #[inline]
     #[must_use]
@@ -161,6 +168,8 @@ mod tests {
             [-1, 0, 49, 50, 99, 100, i64::MAX - 1].map(place),
             [None, Some(3), Some(3), None, None, Some(2), Some(2)]
         );
+        let moved = plan.version_at(a, 0).and_then(|version| plan.same_cell_at(version, 200));
+        assert_eq!(moved, plan.version_at(a, 200));
         let b = plan.cell(b"b").expect("known");
         assert!(plan.version_at(b, 0) > plan.version_at(a, 100));
         assert_eq!(plan.cell(b"c"), None);

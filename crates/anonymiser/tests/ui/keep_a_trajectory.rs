@@ -4,7 +4,7 @@ use throng_anonymiser::{Ballot, Crowd, Trajectory};
 
 fn keep(crowd: Crowd) {
     let kept = Mutex::new(Vec::new());
-    crowd.count(&[], |trajectory: &Trajectory<'_>, _: &mut Ballot<'_>| kept.lock().unwrap().push(trajectory.sightings()));
+    crowd.count(&[], |cell, _| Some(cell), |trajectory: &Trajectory<'_>, _: &mut Ballot<'_>| kept.lock().unwrap().push(trajectory.sightings()));
 }
 
 fn main() {}

@@ -123,10 +123,15 @@ fn pour_as(events: &Events, subscribers: &Subscribers) -> (Tally, Seen) {
     let (crowd, mut tally) =
         Crowd::gather(events, subscribers, &frame(events.files.len()), Share::whole()).expect("read");
     let seen = Mutex::new(Vec::new());
-    let counted = crowd.count(&[], |trajectory, _| {
-        let of_person = trajectory.sightings().iter().map(|s| (s.at_us - MIDNIGHT_US, s.cell.0)).collect();
-        seen.lock().expect("whole").push(of_person);
-    });
+    let counted = crowd.count(
+        &[],
+        |cell, _| Some(cell),
+        |trajectory, _| {
+            let of_person =
+                trajectory.sightings().iter().map(|s| (s.at_us - MIDNIGHT_US, s.cell.0)).collect();
+            seen.lock().expect("whole").push(of_person);
+        },
+    );
     tally.settle(&counted.duplicates).expect("adds up");
     let mut seen: Seen = seen.into_inner().expect("whole");
     seen.sort();
