@@ -7,7 +7,8 @@ pub(crate) const PROMISED: [&str; 3] = [
     "No number is published behind which stand fewer than k devices; nobody at all counts as few.",
     "Within each parent place and time, what is withheld adds up to nobody or to at least k devices, so that \
      subtracting the published places from their parent tells no smaller group.",
-    "Too few, protective and nobody at all look alike: all are `withheld`, without a number.",
+    "Too few, protective and nobody at all have one status, `withheld`, and no number. That a withheld place is \
+     empty may follow from sums; that it holds a small group may not.",
 ];
 
 /// What a reader must not take for promised.
