@@ -96,6 +96,7 @@ fn bad_events() -> Vec<(&'static str, String)> {
         ("unclosed quote", format!("{head}2026-10-15T10:00:00Z,\"{a},a-1\n2026-10-15T10:00:00Z,{b},a-1\n")),
         ("no header", format!("2026-10-15T10:00:00Z,{a},a-1\n{b},{a},a-1\n")),
         ("identifiers as header", format!("{a},{b},x\n1,2,3\n")),
+        ("a list of identifiers", format!("{a}\nasmith\n")),
         ("no line end", format!("{a}{b}").repeat(100_000)),
         ("mangled by a spreadsheet", format!("{head}08:31.0,{a},a-1\n2.06E+14,{b},a-1\n")),
         ("integer times without a unit", format!("{head}{b},{a},a-1\n")),
@@ -149,6 +150,9 @@ fn tables_with_identifiers_in_the_wrong_place_are_not_quoted() {
         ("--places", format!("postal_code,commune\n{a},{b}\n")),
         ("--cells", format!("cell_id,postal_code\n{a},{b}\n")),
         ("--cells", format!("{a},{b}\n")),
+        ("--cells", format!("{a}\nasmith\n")),
+        ("--places", format!("{a}\nasmith\n")),
+        ("--opt-out", format!("{a}\nasmith\n")),
         ("--config", format!("{a} = {b}\n")),
     ];
     for (i, (flag, text)) in tables.into_iter().enumerate() {

@@ -179,6 +179,11 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    fn twice(&self, column: &Column) -> bool {
+        let Column::Name(name) = column else { return false };
+        self.names.iter().flatten().filter(|known| *known == name).count() > 1
+    }
+
     fn find(&self, column: &Column) -> Option<usize> {
         match column {
             Column::Name(name) => self.names.as_ref()?.iter().position(|known| known == name),
@@ -212,6 +217,12 @@ impl EventColumns {
             let missing = || IngestError::NoColumn { file: file.to_owned(), field, column: column.clone() };
             header.find(column).ok_or_else(missing)
         };
+        let usual = ["end_time", "event_type"].map(Column::from);
+        let wanted = [&self.event_time, &self.subscriber_id].into_iter().chain(&self.cell_id);
+        let optional = self.end_time.iter().chain(&self.event_type).chain(&usual);
+        if let Some(column) = wanted.chain(optional).find(|column| header.twice(column)) {
+            return Err(IngestError::TwoColumns { file: file.to_owned(), column: column.clone() });
+        }
         let may = |field, column: &Option<Column>| match column {
             Some(column) => must(field, column).map(Some),
             None => Ok(header.find(&field.into())),

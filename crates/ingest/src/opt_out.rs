@@ -6,7 +6,7 @@ use crate::table::{Layout, TABLE_ENDINGS, Table, TableError, files_of};
 
 /// Reads the column `subscriber_id` of a table, folder or pattern, and gives each identifier to `register`.
 ///
-/// Text is trimmed of nothing, binary stays as it is, an integer becomes its decimal digits: the same bytes as the
+/// Text is trimmed of nothing (white space around an identifier in a CSV is refused), binary stays as it is, an integer becomes its decimal digits: the same bytes as the
 /// readers of events give. Nothing is kept, and no error quotes an identifier or the name of a column found. Gives
 /// the number of rows.
 ///
@@ -43,19 +43,29 @@ mod tests {
     }
 
     #[test]
-    fn an_unclosed_quote_makes_no_identifier_of_many() {
-        let error =
-            read("list.csv", format!("subscriber_id\n1\n\"{IMSI}\n2\n3\n").as_bytes()).expect_err("refused");
-        assert!(
-            error.contains("an identifier on one line, every quote closed") && !error.contains(IMSI),
-            "{error}"
-        );
+    fn an_unclosed_quote_makes_no_row_of_many() {
+        for list in [
+            format!("subscriber_id\n1\n\"{IMSI}\n2\n3\n"),
+            format!("subscriber_id,reason\n1,\"moved\n{IMSI},letter\n2,\"web\"\n3,x\n"),
+        ] {
+            let error = read("list.csv", list.as_bytes()).expect_err("refused");
+            assert!(
+                error.contains("expected every quote closed on its line") && !error.contains(IMSI),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn white_space_around_an_identifier_is_refused() {
+        let error = read("list.csv", format!("subscriber_id\n{IMSI} \n").as_bytes()).expect_err("refused");
+        assert!(error.contains("without white space around it") && !error.contains(IMSI), "{error}");
     }
 
     #[test]
     fn text_and_integers_are_the_same_bytes_and_binary_is_raw() {
-        let csv = format!("since,subscriber_id\n2026-01-01,{IMSI}\n2026-01-02, a b \n");
-        let expected = vec![IMSI.as_bytes().to_vec(), b" a b ".to_vec()];
+        let csv = format!("since,subscriber_id\n2026-01-01,{IMSI}\n2026-01-02,a b\n");
+        let expected = vec![IMSI.as_bytes().to_vec(), b"a b".to_vec()];
         assert_eq!(read("o.csv", csv.as_bytes()), Ok((2, expected)));
         let integers: ArrayRef = Arc::new(Int64Array::from(vec![206_201_234_567_890, -1]));
         let expected = vec![IMSI.as_bytes().to_vec(), b"-1".to_vec()];

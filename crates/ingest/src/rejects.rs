@@ -100,6 +100,14 @@ pub enum IngestError {
         /// The column looked for.
         column: Column,
     },
+    /// Two columns have the name of one that is wanted.
+    #[error("{}: two columns are named {column}; expected one", file.display())]
+    TwoColumns {
+        /// The file.
+        file: PathBuf,
+        /// The name.
+        column: Column,
+    },
     /// A column has a type that cannot hold the field.
     #[error("{}: column {column} holds {found}; expected {expected}", file.display())]
     ColumnType {

@@ -78,6 +78,12 @@ pub enum TableError {
         /// What the system said.
         source: io::Error,
     },
+    /// A quoted field that goes on over the end of its line.
+    #[error("{at}: a field holds a line end; expected every quote closed on its line")]
+    OpenQuote {
+        /// The row.
+        at: Position,
+    },
     /// The file begins like Parquet and is not, or is damaged.
     #[error("{}: not readable as Parquet; expected an undamaged file", file.display())]
     Parquet {
@@ -394,7 +400,7 @@ impl Table {
 
     fn found_columns(&self) -> FoundColumns {
         if self.layout.tell_names
-            && !self.names.is_empty()
+            && self.names.iter().any(|name| USUAL_NAMES.contains(&name.as_str()))
             && self.names.iter().all(|name| looks_like_a_name(name))
         {
             FoundColumns::Names(self.names.clone())
@@ -417,6 +423,20 @@ impl Table {
         }
     }
 }
+
+/// Names by which a header is known to be one, and not a row of a file that has none.
+const USUAL_NAMES: [&str; 10] = [
+    "cell_id",
+    "postal_code",
+    "lon",
+    "lat",
+    "longitude",
+    "latitude",
+    "commune",
+    "province",
+    "region",
+    "country",
+];
 
 /// Whether an entry of a header may be told. A line of data taken for a header fails this: identifiers, codes and
 /// times have many digits or begin with one.
@@ -504,6 +524,10 @@ impl Record {
                     self.ends.resize((self.ends.len() * 2).max(32), 0)
                 }
                 csv_core::ReadRecordResult::Record => {
+                    // A line is a row: a quote that is never closed would make one row of many, and lose them.
+                    if memchr::memchr2(b'\n', b'\r', &self.bytes[..written]).is_some() {
+                        return Err(TableError::OpenQuote { at: at.clone() });
+                    }
                     self.len = fields;
                     return Ok(true);
                 }
@@ -654,17 +678,11 @@ impl<'a> Row<'a> {
         Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 
-    /// The identifier in the field. In a CSV it stands on one line: a quote that is never closed would otherwise
-    /// make one identifier of many, and none of them would be known.
+    /// The identifier in the field. White space around it in a CSV would make it nobody's.
     pub(crate) fn id(&self, field: &Field) -> Result<&'a [u8], TableError> {
         let bytes = self.bytes(field).ok_or_else(|| self.wrong(field, "a subscriber identifier"))?;
-        let on_one_line =
-            matches!(self.values, Values::Batch { .. }) || memchr::memchr2(b'\n', b'\r', bytes).is_none();
-        if on_one_line {
-            Ok(bytes)
-        } else {
-            Err(self.wrong(field, "an identifier on one line, every quote closed"))
-        }
+        let padded = matches!(self.values, Values::Csv(_)) && bytes.trim_ascii().len() < bytes.len();
+        if padded { Err(self.wrong(field, "an identifier without white space around it")) } else { Ok(bytes) }
     }
 
     /// The field's text, trimmed of white space; none if there is nothing or no such column.
@@ -764,7 +782,7 @@ pub(crate) mod tests {
 
     #[test]
     fn csv_of_any_dress_holds_the_same_rows() {
-        let plain = b"a,b,c\n1,\"x,\n\"\"y\"\"\",3\n\n4,,6\n";
+        let plain = b"a,b,c\n1,\"x,\"\"y\"\"\",3\n\n4,,6\n";
         let dressed = String::from_utf8_lossy(plain).replace('\n', "\r\n");
         let bom = [b"\xef\xbb\xbf", &plain[..]].concat();
         let zst = zstd::encode_all(&plain[..], 1).expect("zstd");
@@ -775,13 +793,13 @@ pub(crate) mod tests {
             ("bom.csv", &bom),
             ("zst", &zst),
             ("gz.csv.gz", &two_members),
-            ("semicolon.csv", b"a;b;c\n1;\"x,\n\"\"y\"\"\";3\n\n4;;6\n"),
+            ("semicolon.csv", b"a;b;c\n1;\"x,\"\"y\"\"\";3\n\n4;;6\n"),
         ]);
         for file in files_of(folder.path(), &[""]).expect("files") {
             let rows = rows(&file, Layout::THINGS, &names(&["c", "b"])).expect("rows");
-            let y = if file.ends_with("crlf.csv") { "x,\r\n\"y\"" } else { "x,\n\"y\"" };
+            let y = "x,\"y\"";
             let some = |text: &str| Some(text.to_owned());
-            let expected = vec![(1, Some(2), vec![some("3"), some(y)]), (2, Some(5), vec![some("6"), None])];
+            let expected = vec![(1, Some(2), vec![some("3"), some(y)]), (2, Some(4), vec![some("6"), None])];
             assert_eq!(rows, expected, "{}", file.display());
         }
     }
@@ -815,7 +833,9 @@ pub(crate) mod tests {
         let folder = folder(&[
             ("ragged.csv", b"a,b\n1,2\n\n20641000,3,4\n"),
             ("long.csv", &long),
-            ("other.csv", b"cell,place\n1,2\n"),
+            ("other.csv", b"cell_id,place\n1,2\n"),
+            ("headless.csv", b"jdoe,asmith\n1,2\n"),
+            ("open.csv", b"a,b\n1,\"2\n3,4\n5,\"6\"\n"),
             ("data.csv", b"206201234567890,2026-01-01\n1,2\n"),
             ("twice.csv", b"a,a,b\n1,2,3\n"),
             ("latin1.csv", b"a,b\n1,\xe9\n"),
@@ -828,7 +848,12 @@ pub(crate) mod tests {
                 "long.csv",
                 "long.csv, row 1 (line 2): longer than 1048576 bytes; expected a closing quote before that",
             ),
-            ("other.csv", "other.csv: no column `a`; found the columns cell, place"),
+            ("other.csv", "other.csv: no column `a`; found the columns cell_id, place"),
+            ("headless.csv", "headless.csv: no column `a`; found 2 columns; expected a header that names it"),
+            (
+                "open.csv",
+                "open.csv, row 1 (line 2): a field holds a line end; expected every quote closed on its line",
+            ),
             ("data.csv", "data.csv: no column `a`; found 2 columns; expected a header that names it"),
             ("twice.csv", "twice.csv: two columns are named `a`; expected one"),
             ("latin1.csv", "latin1.csv, row 1 (line 2), column `b`: expected UTF-8 text"),
