@@ -224,6 +224,15 @@ pub(crate) struct SynthArgs {
     /// How the events are written
     #[arg(long, value_name = "FORMAT", default_value = "parquet")]
     pub(crate) format: SynthFormat,
+    /// Share of rows that are sessions, with an end
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) sessions: f64,
+    /// Share of cells that move during the days, with dates of validity
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) moved_cells: f64,
+    /// A cell plan of positions alone, without postal codes
+    #[arg(long)]
+    pub(crate) geometry_only: bool,
     /// No faulty rows
     #[arg(long)]
     pub(crate) clean: bool,

@@ -148,6 +148,13 @@ impl Room {
         let (cells, tree) = (Arc::new(cells), Arc::new(tree));
         let reports =
             Reports::new(&plan.reports, plan.calendar.clone(), tree, Arc::clone(&cells), plan.hold_us);
+        let passed_over = throng_ingest::passed_over(&plan.events);
+        if let Some(first) = passed_over.first() {
+            let (files, first) = (passed_over.len(), first.display());
+            notes.push(format!(
+                "{files} files in the folders of events were passed over for their ending, the first {first}"
+            ));
+        }
         let bar = Arc::new(Bar::new(plan.progress, "reading", 0));
         Ok(Self { subscribers, opted_out, credits, plan: cells, reports, bar, notes })
     }

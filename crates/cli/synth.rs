@@ -68,6 +68,9 @@ fn parameters(args: &SynthArgs) -> Parameters {
         },
         area: if args.area.is_empty() { Area::Belgium } else { Area::Codes(args.area.clone()) },
         defects: if args.clean { Defects::none() } else { Defects::default() },
+        sessions: args.sessions,
+        moved_cells: args.moved_cells,
+        geometry_only: args.geometry_only,
         truth: !args.no_truth,
         ..Parameters::default()
     }

@@ -40,3 +40,7 @@ for day in 2026-03-29 2026-10-25 2026-10-15; do
         rm -rf "$work/day"
     done
 done
+
+echo "-- three days of sessions, with cells that move"
+"$throng" synth --out "$work/day" --subscribers $((events / 150)) --days 3 --from 2026-10-24 --seed 8 --sessions 0.3 --moved-cells 0.2 >/dev/null
+check "$work/day/throng.toml" --k 15 -- --k 15

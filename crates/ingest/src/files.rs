@@ -100,6 +100,33 @@ pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, IngestError> {
     Ok(found)
 }
 
+/// The files in folders that [`find_files`] leaves alone because of their ending, sorted: part of a day, perhaps.
+///
+/// Names that begin with `_` or `.` are none of them, nor is a folder that cannot be read.
+#[must_use]
+pub fn passed_over(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut entered = HashSet::new();
+    let mut folders: Vec<PathBuf> = paths.iter().filter(|path| path.is_dir()).cloned().collect();
+    while let Some(folder) = folders.pop() {
+        if !fs::canonicalize(&folder).is_ok_and(|real| entered.insert(real)) {
+            continue;
+        }
+        for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if is_set_aside(&path) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if !has_known_ending(&path) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
 fn search(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), IngestError> {
     if path.is_dir() {
         return walk(path, &mut HashSet::new(), found);
@@ -221,6 +248,19 @@ mod tests {
     }
 
     #[cfg(unix)]
+    #[test]
+    fn files_with_another_ending_are_known_to_be_passed_over() {
+        let folder = tempfile::tempdir().expect("folder");
+        for name in ["a.csv", "b.csv.bz2", "deep/c.txt", "deep/d.parquet", "_SUCCESS", ".e.crc"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("parent")).expect("made");
+            fs::write(path, "x").expect("written");
+        }
+        let expected = ["b.csv.bz2", "deep/c.txt"].map(|name| folder.path().join(name));
+        assert_eq!(passed_over(&[folder.path().to_owned()]), expected);
+        assert_eq!(passed_over(&[folder.path().join("a.csv")]), Vec::<PathBuf>::new());
+    }
+
     #[test]
     fn links_in_a_circle_are_entered_once() {
         let temporary = tempfile::tempdir().expect("folder");
