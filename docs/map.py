@@ -28,7 +28,7 @@ axes.set_xlim(seen[0] - 2000, seen[2] + 2000)
 axes.set_ylim(seen[1] - 2000, seen[3] + 2000)
 axes.set_axis_off()
 axes.legend(handles=[matplotlib.patches.Patch(facecolor="#d9d9d9", edgecolor="#8c8c8c", hatch="////", label="withheld"),
-                     matplotlib.patches.Patch(facecolor="#f2f2f2", label="no coverage")], loc="lower left", frameon=False)
+                     matplotlib.patches.Patch(facecolor="#f2f2f2", edgecolor="#8c8c8c", label="no coverage")], loc="lower right", frameon=False)
 axes.set_title("Presence by postal code, 2026-10-15 12:00 (synthetic sample, k = 30)", fontsize=11)
 fig.tight_layout()
 fig.savefig(picture)

@@ -84,7 +84,7 @@ pub(crate) struct Settings {
     /// The folder that becomes the release
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// The folder of the internal account [default: `ledger` beside the release]
+    /// The folder of the internal account, one run's at a time [default: `ledger` beside the release]
     #[arg(long, value_name = "DIR")]
     pub(crate) ledger: Option<PathBuf>,
     /// Tables and polygons of places [default: Belgium, built in]
@@ -93,16 +93,16 @@ pub(crate) struct Settings {
     /// Table of the subscribers who opted out
     #[arg(long, value_name = "PATH")]
     pub(crate) opt_out: Option<PathBuf>,
-    /// Table of where subscribers live
+    /// Table of where subscribers live (checked; no report of this version uses it)
     #[arg(long, value_name = "PATH")]
     pub(crate) residence: Option<PathBuf>,
-    /// Table of occasions (no report of this version uses it)
+    /// Table of occasions (refused: no report of this version uses it)
     #[arg(long, value_name = "PATH")]
     pub(crate) occasions: Option<PathBuf>,
     /// People per device: a number [default: 1]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) expansion: Option<Expand>,
-    /// Table of census figures (no report of this version uses it)
+    /// Table of census figures (refused: no report of this version uses it)
     #[arg(long, value_name = "PATH")]
     pub(crate) census: Option<PathBuf>,
     /// Which reports to make, separated by commas [default: presence,visitors]
@@ -120,7 +120,7 @@ pub(crate) struct Settings {
     /// How far in time an event reaches [default: 30min]
     #[arg(long, value_name = "DURATION")]
     pub(crate) hold: Option<SignedDuration>,
-    /// How long a stay must be to begin or end a trip [default: 15min]
+    /// How long a stay must be to begin or end a trip (no report of this version uses it) [default: 15min]
     #[arg(long, value_name = "DURATION")]
     pub(crate) min_stay: Option<SignedDuration>,
     /// The local clock, by its IANA name [default: Europe/Brussels]

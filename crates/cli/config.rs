@@ -150,7 +150,7 @@ impl Settings {
         let zone = zone(&zone_name)?;
         let step_s = seconds("--step", self.step, 15)?;
         let hold_s = seconds("--hold", self.hold, 30)?;
-        let min_stay_s = seconds("--min-stay", self.min_stay, 15)?;
+        seconds("--min-stay", self.min_stay, 15)?;
         if !(HOLD_S_MIN..=86_400).contains(&hold_s) {
             return Err(Failure::usage(anyhow!("--hold is {hold_s} s; expected between 1min and 24h")));
         }
@@ -208,7 +208,6 @@ impl Settings {
             expansion_factor: expansion.value(),
             step_s,
             hold_s,
-            min_stay_s,
             expired_before: cuts_in.then(|| oldest_day(as_of).map(|day| day.to_string())).transpose()?,
             keep_types: format.keep_types.clone(),
             drop_types: format.drop_types.clone(),

@@ -1,8 +1,8 @@
 //! `throng inspect`: what files of events or a cell plan hold, and what would be rejected, without identifiers.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use throng_anonymiser::{Crowd, Frame, GatherError, Share, Subscribers};
 use throng_ingest::{
     CellColumns, Clock, EventColumns, EventFormat, Events, IngestError, Places, Reason, Tally,
@@ -36,18 +36,20 @@ pub(crate) fn inspect(args: InspectArgs) -> Result<(), Failure> {
         args.timezone.clone().or(settings.timezone.take()).unwrap_or_else(|| DEFAULT_ZONE.to_owned());
     let zone = config::zone(&zone_name)?;
     let (columns, format, cell_columns) = settings.columns();
-    let places = if args.places.is_empty() { Places::belgium() } else { Places::read(&args.places) };
+    let known = if args.places.is_empty() { settings.places } else { args.places.clone() };
+    let places = if known.is_empty() { Places::belgium() } else { Places::read(&known) };
     let places = places.map_err(input_failure)?;
-    let plan = match &args.cells {
+    let as_of = args.as_of.or(settings.as_of).unwrap_or_else(|| today(&zone));
+    let plan = match &args.cells.clone().or(settings.cells) {
         Some(path) => {
             let read = throng_ingest::cell_plan(std::slice::from_ref(path), &cell_columns, &places, &zone);
             Some(Arc::new(read.map_err(input_failure)?.0))
         }
         None => None,
     };
-    match open(&args, columns, format, &zone, plan.clone()) {
+    match open(&args.paths, columns, format, &zone, as_of, plan.clone()) {
         Ok((events, bar)) => inspect_events(&events, &bar, plan.as_deref(), &zone),
-        Err(Failure::Inputs(error)) if plan.is_none() && lacks_a_column(&error) => {
+        Err(Failure::Inputs(error)) if lacks_a_column(&error) => {
             inspect_cells(&args, &cell_columns, &places, &zone).map_err(|as_cells| {
                 Failure::inputs(anyhow::anyhow!(
                     "neither events nor a cell plan\nas events: {error:#}\nas a cell plan: {as_cells}"
@@ -63,18 +65,18 @@ fn lacks_a_column(error: &anyhow::Error) -> bool {
 }
 
 fn open(
-    args: &InspectArgs,
+    paths: &[PathBuf],
     columns: EventColumns,
     format: EventFormat,
     zone: &TimeZone,
+    as_of: Date,
     plan: Option<Arc<CellPlan>>,
 ) -> Result<(Events, Arc<Bar>), Failure> {
-    let as_of = args.as_of.unwrap_or_else(|| today(zone));
     let window = Window::new(as_of, as_of).map_err(Failure::usage)?;
     let calendar = Calendar::new(window, zone.clone(), 900).map_err(Failure::usage)?;
     let expired_before_us = expired_before_us(as_of, &calendar)?;
     let clock = Clock { zone: zone.clone(), expired_before_us, from_us: FROM_US, until_us: UNTIL_US };
-    let files = throng_ingest::find_files(&args.paths).map_err(ingest_failure)?;
+    let files = throng_ingest::find_files(paths).map_err(ingest_failure)?;
     let bar = Arc::new(Bar::new(When::Auto, "inspecting", 0));
     let progress: Arc<dyn throng_ingest::Progress> = bar.clone();
     let events = Events::open(files, columns, format, clock, plan, progress).map_err(ingest_failure)?;
@@ -128,7 +130,9 @@ fn inspect_events(
         if whole { thousands(counted.devices) } else { format!("more than {}", thousands(counted.devices)) };
     say(&format!("devices   {devices}"))?;
     if plan.is_none() {
-        say("cells     not judged; --cells says which are known")?;
+        say(
+            "cells     not judged: unknown_cell is missing, and duplicate counts what differs in its cell alone; see --cells",
+        )?;
     }
     if tally.rejected()[Reason::Duplicate as usize] > 0 && !whole {
         say("duplicates are those of a share of the subscribers; there are more")?;

@@ -452,7 +452,7 @@ fn closing(
             no_coverage,
         ]
     });
-    text.push(table(&["cells", "published", "withheld", "", "no coverage"], levels).to_string());
+    text.push(table(&["numbers", "published", "withheld", "", "no coverage"], levels).to_string());
     if !summary.busiest.is_empty() {
         text.push(String::new());
         let busiest = summary.busiest.iter().map(|busiest| {
@@ -468,6 +468,6 @@ fn closing(
     for note in &room.notes {
         warning(note);
     }
-    text.push(format!("\nrelease   {}", plan.out.display()));
+    text.push(format!("\nrelease   {} (next: throng verify {0})", plan.out.display()));
     Ok(text.join("\n"))
 }

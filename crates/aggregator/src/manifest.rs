@@ -16,8 +16,8 @@ pub(crate) const NOT_PROMISED: [&str; 6] = [
     "A count of a large group moves by one when one person comes or goes: who already knows where all the others \
      were can tell. This is no differential privacy.",
     "Visitors do not add: one person counts in every place and period visited. Never sum them.",
-    "Subtraction is guarded within each report, time and parent place; differences between reports, or between the \
-     visitors of nested periods, are not.",
+    "Subtraction is guarded within each report, time and parent place; longer chains of sums over levels or times, \
+     differences between reports, and those between the visitors of nested places or periods, are not.",
     "A withheld number is not zero: it may be none, few, or many withheld to protect a neighbour.",
     "A place is where the serving cell's postal code is, which may be the neighbour of the true one.",
     "People are devices times an expansion factor: one person may carry two devices or none.",
@@ -43,8 +43,6 @@ pub struct Parameters {
     pub step_s: i64,
     /// Seconds that an event reaches.
     pub hold_s: i64,
-    /// Seconds that a stay must last to begin or end a trip.
-    pub min_stay_s: i64,
     /// The local midnight before which events were too old to be kept, where it cuts into the window.
     pub expired_before: Option<String>,
     /// Event types kept; empty if all.

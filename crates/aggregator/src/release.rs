@@ -303,14 +303,16 @@ fn visitors_of(
 }
 
 fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: Vec<FileEntry>) -> Manifest {
-    let entry = |report: Report| ReportEntry {
+    let entry = |report: Report| {
+        ReportEntry {
         name: report.as_str().to_owned(),
         people: match report {
-            Report::Presence => "people in the place at the instant",
+            Report::Presence => "people in the place at the instant; places add up to their parent, but for rounding where an expansion is applied",
             Report::Visitors => "distinct people with a stay in the place during the hour or day",
         }
         .to_owned(),
         adds_up: report == Report::Presence,
+    }
     };
     let meaning = |status| match status {
         Status::Published => "the number is there, and at least k devices stand behind it",
