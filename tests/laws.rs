@@ -147,6 +147,20 @@ fn a_folder_that_is_no_release_is_left_alone() {
 }
 
 #[test]
+fn a_release_of_another_version_is_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cells = write_cells(folder.path());
+    let file = write_events(folder.path(), "day", world::Form::Csv, &events(50, 3));
+    let out = folder.path().join("release");
+    succeeded(&run(std::slice::from_ref(&file), &cells, &out, &[]));
+    let path = out.join("manifest.json");
+    let text = fs::read_to_string(&path).expect("read").replace("\"step_s\": 900", "\"pace_s\": 900");
+    fs::write(&path, text.replace("\"schema_version\": 1", "\"schema_version\": 0")).expect("written");
+    succeeded(&run(&[file], &cells, &out, &[]));
+    succeeded(&throng().arg("verify").arg(&out).output().expect("runs"));
+}
+
+#[test]
 fn the_ledger_never_lies_in_the_release() {
     let folder = tempfile::tempdir().expect("a folder");
     let cells = write_cells(folder.path());

@@ -169,13 +169,27 @@ fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
     }
 }
 
+/// As much of a manifest as those of every version have.
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "that the fields are there is what tells a manifest")]
+struct AnyManifest {
+    throng: String,
+    schema_version: u32,
+    files: Vec<AnyFile>,
+}
+
+#[derive(serde::Deserialize)]
+struct AnyFile {
+    path: String,
+}
+
 /// A folder may be replaced if it is empty, or holds a manifest and nothing that the manifest does not list.
 fn refuse_what_is_no_release(out: &Path) -> Result<(), ReleaseError> {
     if !out.exists() {
         return Ok(());
     }
     let found = files_below(out).map_err(at(out))?;
-    let manifest = || serde_json::from_slice::<Manifest>(&fs::read(out.join(MANIFEST)).ok()?).ok();
+    let manifest = || serde_json::from_slice::<AnyManifest>(&fs::read(out.join(MANIFEST)).ok()?).ok();
     let ours = found.is_empty()
         || manifest().is_some_and(|manifest| {
             let listed = |path: &PathBuf| {
