@@ -162,6 +162,7 @@ fn inspect_cells(
         ("placed by postal code", summary.by_code),
         ("placed by geometry", summary.by_geometry),
         ("cover no known place", summary.outside),
+        ("never hold (valid from and to are one)", summary.never),
         ("postal codes served", summary.postal_codes as u64),
     ];
     say(&table(&["cell plan", ""], rows.map(|(name, n)| vec![name.to_owned(), thousands(n)])).to_string())

@@ -34,7 +34,7 @@ const A_PLACE: &str = "a postal code, or `lon` and `lat`";
 pub enum CellIdColumns {
     /// One column.
     One(Column),
-    /// Several, joined by `-`.
+    /// Several, joined by the separator.
     Joined(Vec<Column>),
 }
 
@@ -45,6 +45,8 @@ pub enum CellIdColumns {
 pub struct CellColumns {
     /// The identifier; usually `cell_id`.
     pub cell_id: Option<CellIdColumns>,
+    /// What stands between the parts of an identifier that is joined; `-` if left out.
+    pub cell_separator: Option<String>,
     /// The postal code that the cell serves, which is believed wherever it stands; usually `postal_code`.
     pub postal_code: Option<Column>,
     /// Longitude, WGS 84 degrees; usually `lon`.
@@ -129,7 +131,7 @@ impl CellColumns {
 /// What a cell plan held and what became of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CellPlanSummary {
-    /// Rows read, each of which counts once in the three that follow the versions.
+    /// Rows read, each of which counts once: by code, by geometry, outside or never.
     pub rows: u64,
     /// Distinct cells.
     pub cells: usize,
@@ -141,6 +143,8 @@ pub struct CellPlanSummary {
     pub by_geometry: u64,
     /// Rows that cover no known place: over the border, at sea.
     pub outside: u64,
+    /// Rows that end as they begin, and so hold at no time.
+    pub never: u64,
     /// Postal codes that at least one cell serves at some time.
     pub postal_codes: usize,
 }
@@ -182,7 +186,8 @@ pub enum CellPlanReadError {
 ///
 /// A row's postal code is believed. Without one, the cell serves the postal code that its coverage overlaps most:
 /// the disc of its range, or the sector of it; ties go to the smallest code. A cell without range serves the postal
-/// code that holds its point. Dates are midnights on the clock of `zone`.
+/// code that holds its point. Dates are midnights on the clock of `zone`. A row that ends as it begins holds at no
+/// time: it is counted, and nothing else is asked of it.
 ///
 /// # Errors
 /// When a file cannot be read, a row has no identifier or no place, a field is not what it should be, or a cell
@@ -202,6 +207,7 @@ pub fn cell_plan(
         zone,
         files: Vec::new(),
         rows: Vec::new(),
+        never: 0,
         coverages: Coverages::default(),
     };
     for path in paths {
@@ -252,6 +258,7 @@ struct Reading<'a> {
     zone: &'a TimeZone,
     files: Vec<PathBuf>,
     rows: Vec<PlanRow>,
+    never: u64,
     coverages: Coverages,
 }
 
@@ -265,6 +272,10 @@ impl Reading<'_> {
         table.each(|row| {
             let cell_id = fields.cell_id(row)?;
             let (from_us, until_us) = day.map_or_else(|| fields.validity(row, self.zone), Ok)?;
+            if from_us == until_us {
+                self.never += 1;
+                return Ok(());
+            }
             let site = match fields.postal_code(row, &self.places.tree)? {
                 Some(place) => Site::Code(place),
                 None => Site::Coverage(self.coverages.index(fields.coverage(row, self.places)?)),
@@ -280,7 +291,8 @@ impl Reading<'_> {
         let index = PlaceIndex::new(self.places);
         let covered: Vec<Option<PlaceId>> =
             self.coverages.all.par_iter().map(|coverage| index.serving(coverage)).collect();
-        let mut summary = CellPlanSummary { rows: self.rows.len() as u64, ..CellPlanSummary::default() };
+        let (rows, never) = (self.rows.len() as u64 + self.never, self.never);
+        let mut summary = CellPlanSummary { rows, never, ..CellPlanSummary::default() };
         let place_of = |row: &PlanRow| match row.site {
             Site::Code(place) => Some(place),
             Site::Coverage(i) => covered[i],
@@ -340,6 +352,7 @@ fn versions(
 /// Where a file has what.
 struct Fields {
     cell_id: Vec<Field>,
+    separator: Vec<u8>,
     postal_code: Option<Field>,
     lon: Option<Field>,
     lat: Option<Field>,
@@ -366,6 +379,7 @@ impl Fields {
         };
         let fields = Self {
             cell_id,
+            separator: columns.cell_separator.as_deref().unwrap_or("-").into(),
             postal_code: find(&columns.postal_code, "postal_code")?,
             lon: find(&columns.lon, "lon")?,
             lat: find(&columns.lat, "lat")?,
@@ -390,7 +404,7 @@ impl Fields {
         let mut joined = Vec::new();
         for (i, field) in self.cell_id.iter().enumerate() {
             if i > 0 {
-                joined.push(b'-');
+                joined.extend_from_slice(&self.separator);
             }
             joined.extend_from_slice(part(field)?);
         }
@@ -448,8 +462,8 @@ impl Fields {
         let from_us = moment(&self.valid_from)?.unwrap_or(i64::MIN);
         let until_us = moment(&self.valid_to)?.unwrap_or(i64::MAX);
         match &self.valid_to {
-            Some(field) if until_us <= from_us => {
-                Err(row.wrong(field, "a date or time after the start of validity"))
+            Some(field) if until_us < from_us => {
+                Err(row.wrong(field, "a date or time not before the start of validity"))
             }
             _ => Ok((from_us, until_us)),
         }
@@ -559,6 +573,7 @@ mod tests {
             by_code: 2,
             by_geometry: 9,
             outside: 2,
+            never: 0,
             postal_codes: 4,
         };
         assert_eq!((summary, plan.cells()), (told, 13));
@@ -606,6 +621,32 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_ends_as_it_begins_never_holds() {
+        let csv = "cell_id,postal_code,lon,lat,valid_from,valid_to\n\
+            a,2,,,2026-01-01,2026-02-01\n\
+            a,3,,,2026-02-01,2026-02-01\n\
+            a,3,,,2026-01-15,2026-01-15\n\
+            gone,2064,,,2026-01-15T06:00:00,2026-01-15T05:00:00Z\n\
+            b,,10.05,0.05,2026-01-01,\n\
+            c,,50,50,,\n\
+            d,2,,,9999-12-31,9999-12-31\n";
+        let (plan, summary) = read(csv, &CellColumns::default()).expect("plan");
+        let told = CellPlanSummary {
+            rows: 7,
+            cells: 3,
+            versions: 3,
+            by_code: 1,
+            by_geometry: 1,
+            outside: 1,
+            never: 4,
+            postal_codes: 1,
+        };
+        assert_eq!(summary, told);
+        assert_eq!(summary.by_code + summary.by_geometry + summary.outside + summary.never, summary.rows);
+        assert!(plan.cell(b"gone").is_none() && plan.cell(b"d").is_none());
+    }
+
+    #[test]
     fn cell_ids_can_be_joined_of_numbered_columns() {
         let columns = CellColumns {
             cell_id: Some(CellIdColumns::Joined([2, 3, 4, 5].map(Column::Number).to_vec())),
@@ -617,16 +658,29 @@ mod tests {
         let (plan, summary) = read("LTE,206,20,251,51764,0,10.05,0.05,7229\n", &columns).expect("plan");
         assert!(plan.cell(b"206-20-251-51764").is_some());
         assert_eq!(summary.by_geometry, 1);
+        for (separator, id) in
+            [("", "2062025151764"), (":", "206:20:251:51764"), ("--", "206--20--251--51764")]
+        {
+            let columns = CellColumns { cell_separator: Some(separator.to_owned()), ..columns.clone() };
+            let (plan, _) = read("LTE,206,20,251,51764,0,10.05,0.05,7229\n", &columns).expect("plan");
+            assert!(plan.cell(id.as_bytes()).is_some(), "{id}");
+        }
     }
 
     #[test]
     fn columns_come_from_a_config() {
         let from = |text: &str| CellColumns::deserialize(text.parse::<geojson::JsonValue>().expect("JSON"));
-        let columns = from(r#"{"cell_id": [2, "ci"], "lon": 7, "delimiter": ";"}"#).expect("columns");
+        let columns = from(r#"{"cell_id": [2, "ci"], "cell_separator": "_", "lon": 7, "delimiter": ";"}"#)
+            .expect("columns");
         let joined = CellIdColumns::Joined(vec![Column::Number(2), "ci".into()]);
         let lon = Some(Column::Number(7));
-        let expected =
-            CellColumns { cell_id: Some(joined), lon, delimiter: Some(';'), ..CellColumns::default() };
+        let expected = CellColumns {
+            cell_id: Some(joined),
+            cell_separator: Some("_".to_owned()),
+            lon,
+            delimiter: Some(';'),
+            ..CellColumns::default()
+        };
         assert_eq!(columns, expected);
         let one = from(r#"{"cell_id": "ci"}"#).expect("columns");
         assert_eq!(one.cell_id, Some(CellIdColumns::One("ci".into())));
@@ -717,8 +771,12 @@ mod tests {
                 "row 1 (line 2), column `valid_from`: expected a date or time such as 2026-10-15 or 2026-10-15T06:00:00",
             ),
             (
-                "cell_id,postal_code,valid_from,valid_to\na,2,2026-10-15,2026-10-15\n",
-                "row 1 (line 2), column `valid_to`: expected a date or time after the start of validity",
+                "cell_id,postal_code,valid_from,valid_to\na,2,2026-10-15,2026-10-14\n",
+                "row 1 (line 2), column `valid_to`: expected a date or time not before the start of validity",
+            ),
+            (
+                "cell_id,postal_code\na,2\n\"b,3\nc,4\n",
+                "row 2 (line 3): a field holds a line end; expected every quote closed on its line",
             ),
             (
                 "cell_id,postal_code\na,2\nb,2\na,3\n",
@@ -736,6 +794,18 @@ mod tests {
             ("cell,lon,lat\n", "cells.csv: no column `cell_id`; found the columns cell, lon, lat"),
             ("cell_id,lon\n", "cells.csv: no column `lat`; found the columns cell_id, lon"),
             ("cell_id,lac\n", "cells.csv: no column `postal_code`; found the columns cell_id, lac"),
+            (
+                "Kx7PLANTEDq9ZwT4\nid2\n",
+                "cells.csv: no column `cell_id`; found 1 column; expected a header that names it",
+            ),
+            (
+                "jdoe\nasmith\n",
+                "cells.csv: no column `cell_id`; found 1 column; expected a header that names it",
+            ),
+            (
+                "cell_id,postal_code,valid_from,valid_to\na,2,2026-01-01,2026-01-01\n",
+                "the cell plan is empty; expected at least one cell",
+            ),
             ("cell_id,postal_code\n", "the cell plan is empty; expected at least one cell"),
         ];
         for (csv, text) in files {

@@ -179,15 +179,17 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    fn twice(&self, column: &Column) -> bool {
-        let Column::Name(name) = column else { return false };
-        self.names.iter().flatten().filter(|known| *known == name).count() > 1
-    }
-
-    fn find(&self, column: &Column) -> Option<usize> {
-        match column {
-            Column::Name(name) => self.names.as_ref()?.iter().position(|known| known == name),
-            Column::Number(number) => number.checked_sub(1).filter(|index| *index < self.width),
+    /// Where a column stands; nothing tells which of two of one name is meant.
+    fn find(&self, file: &Path, column: &Column) -> Result<Option<usize>, IngestError> {
+        let name = match column {
+            Column::Name(name) => name,
+            Column::Number(number) => return Ok(number.checked_sub(1).filter(|index| *index < self.width)),
+        };
+        let names = self.names.as_deref().unwrap_or_default();
+        let mut found = (0..names.len()).filter(|index| names[*index] == *name);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(IngestError::TwoColumns { file: file.to_owned(), column: column.clone() }),
+            (first, None) => Ok(first),
         }
     }
 }
@@ -215,30 +217,25 @@ impl EventColumns {
     ) -> Result<Fields, IngestError> {
         let must = |field, column: &Column| {
             let missing = || IngestError::NoColumn { file: file.to_owned(), field, column: column.clone() };
-            header.find(column).ok_or_else(missing)
-        };
-        let usual = ["end_time", "event_type"].map(Column::from);
-        let wanted = [&self.event_time, &self.subscriber_id].into_iter().chain(&self.cell_id);
-        let optional = self.end_time.iter().chain(&self.event_type).chain(&usual);
-        if let Some(column) = wanted.chain(optional).find(|column| header.twice(column)) {
-            return Err(IngestError::TwoColumns { file: file.to_owned(), column: column.clone() });
-        }
-        let may = |field, column: &Option<Column>| match column {
-            Some(column) => must(field, column).map(Some),
-            None => Ok(header.find(&field.into())),
+            header.find(file, column)?.ok_or_else(missing)
         };
         for part in self.home_plmn.iter().flatten() {
             must("home_plmn", part)?;
         }
-        let event_type = may("event_type", &self.event_type)?;
-        if format.asks_for_types() && event_type.is_none() {
-            must("event_type", &"event_type".into())?;
-        }
+        let event_type = match &self.event_type {
+            Some(column) => Some(must("event_type", column)?),
+            None if format.asks_for_types() => Some(must("event_type", &"event_type".into())?),
+            None => None,
+        };
+        let end_time = match &self.end_time {
+            Some(column) => Some(must("end_time", column)?),
+            None => header.find(file, &"end_time".into())?,
+        };
         Ok(Fields {
             event_time: must("event_time", &self.event_time)?,
             subscriber_id: must("subscriber_id", &self.subscriber_id)?,
             cell_id: self.cell_id.iter().map(|part| must("cell_id", part)).collect::<Result<_, _>>()?,
-            end_time: may("end_time", &self.end_time)?,
+            end_time,
             event_type: event_type.filter(|_| format.asks_for_types()),
         })
     }

@@ -12,6 +12,10 @@ use crate::rejects::IngestError;
 /// The endings by which a folder's files are known to be events.
 const ENDINGS: [&str; 4] = [".csv", ".csv.gz", ".csv.zst", ".parquet"];
 
+/// Files that stand beside data and hold none, by what their names begin with up to a dot, and by their endings.
+const SIDE_STEMS: [&str; 3] = ["readme", "license", "licence"];
+const SIDE_ENDINGS: [&str; 6] = [".md", ".crc", ".md5", ".sha1", ".sha256", ".sha512"];
+
 /// How the bytes of a file are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileFormat {
@@ -102,11 +106,15 @@ pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, IngestError> {
 
 /// The files in folders that [`find_files`] leaves alone because of their ending, sorted: part of a day, perhaps.
 ///
-/// Names that begin with `_` or `.` are none of them, nor is a folder that cannot be read.
+/// Names that begin with `_` or `.` are none of them, nor files that only accompany others (a README, checksums), nor
+/// is a folder that cannot be read.
 #[must_use]
 pub fn passed_over(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut entered = HashSet::new();
+    // What is named beside its folder is read.
+    let named: HashSet<PathBuf> = paths.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
+    let is_named = |path: &Path| fs::canonicalize(path).is_ok_and(|real| named.contains(&real));
     let mut folders: Vec<PathBuf> = paths.iter().filter(|path| path.is_dir()).cloned().collect();
     while let Some(folder) = folders.pop() {
         if !fs::canonicalize(&folder).is_ok_and(|real| entered.insert(real)) {
@@ -118,7 +126,7 @@ pub fn passed_over(paths: &[PathBuf]) -> Vec<PathBuf> {
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if !has_known_ending(&path) {
+            } else if !has_known_ending(&path) && !only_accompanies(&path) && !is_named(&path) {
                 files.push(path);
             }
         }
@@ -180,8 +188,18 @@ fn is_set_aside(path: &Path) -> bool {
 }
 
 fn has_known_ending(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
-    name.is_some_and(|name| ENDINGS.iter().any(|ending| name.ends_with(ending)))
+    let name = lower_case_name(path);
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+fn only_accompanies(path: &Path) -> bool {
+    let name = lower_case_name(path);
+    let stem = name.split('.').next().unwrap_or_default();
+    SIDE_STEMS.contains(&stem) || SIDE_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+fn lower_case_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -247,20 +265,40 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     #[test]
     fn files_with_another_ending_are_known_to_be_passed_over() {
         let folder = tempfile::tempdir().expect("folder");
-        for name in ["a.csv", "b.csv.bz2", "deep/c.txt", "deep/d.parquet", "_SUCCESS", ".e.crc"] {
+        for name in [
+            "a.csv",
+            "b.csv.bz2",
+            "deep/c.txt",
+            "deep/d.parquet",
+            "_SUCCESS",
+            ".e.crc",
+            "README.md",
+            "readme.txt",
+            "LICENSE",
+            "a.csv.crc",
+            "a.csv.sha256",
+        ] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().expect("parent")).expect("made");
             fs::write(path, "x").expect("written");
         }
         let expected = ["b.csv.bz2", "deep/c.txt"].map(|name| folder.path().join(name));
         assert_eq!(passed_over(&[folder.path().to_owned()]), expected);
-        assert_eq!(passed_over(&[folder.path().join("a.csv")]), Vec::<PathBuf>::new());
+        assert_eq!(
+            passed_over(&[folder.path().join("deep"), folder.path().to_owned()]),
+            expected,
+            "each once"
+        );
+        assert_eq!(passed_over(&[folder.path().to_owned(), expected[0].clone()]), expected[1..]);
+        for alone in ["a.csv", "b.csv.bz2", "*.csv", "none"] {
+            assert_eq!(passed_over(&[folder.path().join(alone)]), Vec::<PathBuf>::new(), "{alone}");
+        }
     }
 
+    #[cfg(unix)]
     #[test]
     fn links_in_a_circle_are_entered_once() {
         let temporary = tempfile::tempdir().expect("folder");

@@ -6,12 +6,13 @@ use crate::table::{Layout, TABLE_ENDINGS, Table, TableError, files_of};
 
 /// Reads the column `subscriber_id` of a table, folder or pattern, and gives each identifier to `register`.
 ///
-/// Text is trimmed of nothing (white space around an identifier in a CSV is refused), binary stays as it is, an integer becomes its decimal digits: the same bytes as the
-/// readers of events give. Nothing is kept, and no error quotes an identifier or the name of a column found. Gives
-/// the number of rows.
+/// Text and binary stay as they are, an integer becomes its decimal digits: the same bytes as the readers of events
+/// give. Text with white space around it is refused, for it would be nobody's identifier. Nothing is kept, and no
+/// error quotes an identifier or the name of a column found. Gives the number of rows.
 ///
 /// # Errors
-/// When a file cannot be read, has no such column, or a row has no identifier.
+/// When a file cannot be read, has no such column, a row has no identifier or one with white space around it, or a
+/// quote of a CSV is not closed on its line.
 pub fn opt_outs(path: &Path, register: &mut dyn FnMut(&[u8])) -> Result<u64, TableError> {
     let mut rows = 0;
     for file in files_of(path, &TABLE_ENDINGS)? {
@@ -31,7 +32,10 @@ mod tests {
     use crate::table::tests::{folder, parquet_of, text_of};
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int64Array};
+    use arrow::{
+        array::{ArrayRef, BinaryArray, DictionaryArray, Float64Array, Int64Array, StringArray},
+        datatypes::Int8Type,
+    };
 
     const IMSI: &str = "206201234567890";
 
@@ -47,6 +51,8 @@ mod tests {
         for list in [
             format!("subscriber_id\n1\n\"{IMSI}\n2\n3\n"),
             format!("subscriber_id,reason\n1,\"moved\n{IMSI},letter\n2,\"web\"\n3,x\n"),
+            format!("subscriber_id\n1\n\"{IMSI}"),
+            format!("subscriber_id,reason\n{IMSI},\"moved"),
         ] {
             let error = read("list.csv", list.as_bytes()).expect_err("refused");
             assert!(
@@ -58,8 +64,18 @@ mod tests {
 
     #[test]
     fn white_space_around_an_identifier_is_refused() {
-        let error = read("list.csv", format!("subscriber_id\n{IMSI} \n").as_bytes()).expect_err("refused");
-        assert!(error.contains("without white space around it") && !error.contains(IMSI), "{error}");
+        let at = "column `subscriber_id`: expected an identifier without white space around it";
+        for id in [" a", "a ", "\ta", "a\t", "\" a\"", " "] {
+            let error =
+                read("o.csv", format!("since,subscriber_id\nx,1\nx,{id}\n").as_bytes()).expect_err(id);
+            assert_eq!(error, format!("o.csv, row 2 (line 3), {at}"));
+        }
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["a b", "b\n"]));
+        let coded: DictionaryArray<Int8Type> = ["a b", " b"].into_iter().collect();
+        for column in [text, Arc::new(coded)] {
+            let error = read("o.parquet", &parquet_of(vec![("subscriber_id", column)])).expect_err("refused");
+            assert_eq!(error, format!("o.parquet, row 2, {at}"));
+        }
     }
 
     #[test]

@@ -533,7 +533,7 @@ pub(crate) mod tests {
     fn bad_places_are_told_by_where_they_stand() {
         let whole = r#""postal_code":"1","commune":"C","province":"P","region":"R","country":"XX""#;
         let good = square(whole, "[5,51]");
-        let cases: [(&str, Vec<u8>, &str); 13] = [
+        let cases: [(&str, Vec<u8>, &str); 14] = [
             (
                 "a.csv",
                 table("1,A,P,R,XX\n1,B,P,R,XX\n"),
@@ -544,6 +544,11 @@ pub(crate) mod tests {
                 "c.csv",
                 b"postal_code,commune,province,country\n1,A,P,XX\n".to_vec(),
                 "c.csv: no column `region`; found the columns postal_code, commune, province, country",
+            ),
+            (
+                "people.csv",
+                b"jdoe\nasmith\n".to_vec(),
+                "people.csv: no column `country`; found 1 column; expected a header that names it",
             ),
             ("d.csv", table(""), "the table of places is empty; expected at least one postal code"),
             (

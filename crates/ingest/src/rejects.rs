@@ -101,7 +101,7 @@ pub enum IngestError {
         column: Column,
     },
     /// Two columns have the name of one that is wanted.
-    #[error("{}: two columns are named {column}; expected one", file.display())]
+    #[error("{}: two columns are named {column}; expected one column of that name", file.display())]
     TwoColumns {
         /// The file.
         file: PathBuf,
@@ -528,7 +528,7 @@ impl<'a> Judge<'a> {
         parsed(row).map_err(|flaw| (Reason::Malformed, flaw))?;
         complete(row).map_err(|flaw| (Reason::MissingField, flaw))?;
         let at_us = row.at.micros();
-        let end_us = if row.end == Moment::MISSING { at_us } else { row.end.micros() };
+        let end_us = if row.end == Moment::MISSING { at_us } else { row.end.clamped().micros() };
         self.note(row, at_us);
         if !self.types.keeps(row.of_type) {
             return Err((Reason::WrongType, Flaw::None));
@@ -562,7 +562,7 @@ impl<'a> Judge<'a> {
 
 #[inline]
 fn parsed(row: &Row<'_>) -> Result<(), Flaw> {
-    if row.at == Moment::MALFORMED {
+    if row.at == Moment::MALFORMED || row.at == Moment::LATER {
         return Err(Flaw::Time);
     }
     if row.end == Moment::MALFORMED {

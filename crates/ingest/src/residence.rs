@@ -13,7 +13,8 @@ use crate::table::{Layout, TABLE_ENDINGS, Table, TableError, files_of};
 /// no error quotes one. Gives the number of rows.
 ///
 /// # Errors
-/// When a file cannot be read or lacks the columns, or a row has no identifier or no code that the places have.
+/// When a file cannot be read or lacks the columns, a row has no identifier, one with white space around it, or no
+/// code that the places have, or a quote of a CSV is not closed on its line.
 pub fn residences(
     path: &Path,
     tree: &PlaceTree,
@@ -97,6 +98,18 @@ mod tests {
             (
                 "subscriber_id,postal_code\n,1000\n",
                 "r.csv, row 1 (line 2), column `subscriber_id`: expected a subscriber identifier",
+            ),
+            (
+                "subscriber_id,postal_code\n206201 ,1000\n",
+                "r.csv, row 1 (line 2), column `subscriber_id`: expected an identifier without white space around it",
+            ),
+            (
+                "subscriber_id,postal_code\n206201,\"1000\n206202,1000\n206203,\"1000\"\n",
+                "r.csv, row 1 (line 2): a field holds a line end; expected every quote closed on its line",
+            ),
+            (
+                "subscriber_id,postal_code,note\n206201,1000,x\n206202,1000,\"y",
+                "r.csv, row 2 (line 3): a field holds a line end; expected every quote closed on its line",
             ),
             (
                 "subscriber_id,home\n206201,1000\n",

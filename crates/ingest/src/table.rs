@@ -206,6 +206,8 @@ impl Layout {
 pub(crate) struct Field {
     column: Column,
     index: usize,
+    /// Whether it holds bytes that are no text.
+    raw: bool,
 }
 
 /// What the first bytes of a file say it is.
@@ -373,7 +375,11 @@ impl Table {
         if !self.wanted.contains(&index) {
             self.wanted.push(index);
         }
-        Ok(Some(Field { column: column.clone(), index }))
+        let raw = match &self.source {
+            Source::Csv { .. } => false,
+            Source::Parquet { builder } => is_raw(value_type(builder.schema().field(index).data_type())),
+        };
+        Ok(Some(Field { column: column.clone(), index, raw }))
     }
 
     /// The column, or an error that names it.
@@ -425,7 +431,8 @@ impl Table {
 }
 
 /// Names by which a header is known to be one, and not a row of a file that has none.
-const USUAL_NAMES: [&str; 10] = [
+const USUAL_NAMES: [&str; 11] = [
+    "subscriber_id",
     "cell_id",
     "postal_code",
     "lon",
@@ -447,14 +454,25 @@ fn looks_like_a_name(name: &str) -> bool {
 }
 
 fn is_id(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, values) => is_id(values),
+    match value_type(data_type) {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            true
-        }
         DataType::Decimal128(_, 0) => true,
-        other => other.is_integer(),
+        other => is_raw(other) || other.is_integer(),
+    }
+}
+
+fn is_raw(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+/// The type of the values, with or without a dictionary.
+fn value_type(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => values,
+        plain => plain,
     }
 }
 
@@ -504,15 +522,22 @@ impl Record {
         reader: &mut csv_core::Reader,
         at: &Position,
     ) -> Result<bool, TableError> {
-        let (mut written, mut fields) = (0, 0);
+        let (mut written, mut fields, mut last_line_ended) = (0, 0, false);
         loop {
             let block = match input.fill_buf() {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 block => block.map_err(|source| TableError::Io { file: at.file.clone(), source })?,
             };
+            // A quote that is still open swallows a line end given after the last line.
+            let at_end = block.is_empty() && !last_line_ended;
+            let block = if at_end { b"\n" } else { block };
             let (result, read, wrote, ended) =
                 reader.read_record(block, &mut self.bytes[written..], &mut self.ends[fields..]);
-            input.consume(read);
+            if at_end {
+                last_line_ended = read > 0;
+            } else {
+                input.consume(read);
+            }
             written += wrote;
             fields += ended;
             match result {
@@ -629,20 +654,13 @@ fn bytes_of(array: &ArrayRef) -> Option<BinaryArray> {
     if array.data_type().is_nested() {
         return None;
     }
-    let inner = match array.data_type() {
-        DataType::Dictionary(_, values) => values.as_ref(),
-        plain => plain,
-    };
-    let binary = matches!(
-        inner,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
-    );
+    let inner = value_type(array.data_type());
     let plain = if matches!(array.data_type(), DataType::Dictionary(..)) {
         cast(array, inner).ok()?
     } else {
         array.clone()
     };
-    let text = if binary { plain } else { cast(&plain, &DataType::Utf8).ok()? };
+    let text = if is_raw(inner) { plain } else { cast(&plain, &DataType::Utf8).ok()? };
     cast(&text, &DataType::Binary).ok()?.as_any().downcast_ref::<BinaryArray>().cloned()
 }
 
@@ -678,10 +696,11 @@ impl<'a> Row<'a> {
         Some(bytes).filter(|bytes| !bytes.is_empty())
     }
 
-    /// The identifier in the field. White space around it in a CSV would make it nobody's.
+    /// The identifier in the field. White space around it would make it nobody's; bytes that are no text are taken as
+    /// they are.
     pub(crate) fn id(&self, field: &Field) -> Result<&'a [u8], TableError> {
         let bytes = self.bytes(field).ok_or_else(|| self.wrong(field, "a subscriber identifier"))?;
-        let padded = matches!(self.values, Values::Csv(_)) && bytes.trim_ascii().len() < bytes.len();
+        let padded = !field.raw && bytes.trim_ascii().len() < bytes.len();
         if padded { Err(self.wrong(field, "an identifier without white space around it")) } else { Ok(bytes) }
     }
 
@@ -872,6 +891,34 @@ pub(crate) mod tests {
         let hidden =
             rows(&folder.path().join("other.csv"), Layout::SUBSCRIBERS, &names(&["a"])).expect_err("refused");
         assert!(!hidden.to_string().contains("cell"), "{hidden}");
+    }
+
+    #[test]
+    fn a_line_is_a_row_and_every_quote_is_closed_on_it() {
+        let long = format!("a,b\n1,\"{}\n2,x\n", "x".repeat(3 * BLOCK_BYTES));
+        let cases = [
+            ("a,b\n1,x\n\n\"2\n\",y\n", 2, 4),
+            ("a,b\n1,x\n2,\"y\rz\"\n", 2, 3),
+            ("a,b\r\n1,x\r\n2,\"y\r\n\"\r\n", 2, 3),
+            ("a,b\n1,x\n2,\"y", 2, 3),
+            ("a,b\n1,x\n2,\"", 2, 3),
+            ("a,\"b\n1,x\n", 0, 1),
+            ("\"a", 0, 1),
+            (long.as_str(), 1, 2),
+        ];
+        for (csv, row, line) in cases {
+            let folder = folder(&[("t.csv", csv.as_bytes())]);
+            let error = rows(&folder.path().join("t.csv"), Layout::THINGS, &[]).expect_err(csv);
+            let expected = format!(
+                "t.csv, row {row} (line {line}): a field holds a line end; expected every quote closed on its line"
+            );
+            assert_eq!(text_of(error, &folder), expected);
+        }
+        for csv in ["a,b\n1,\"x\"", "a,b\n1,\"x\"\"\"", "a,b\n1,x\r\n\r\n", "a,b\n1,6\" pipe", "a,b\n1,"] {
+            let folder = folder(&[("t.csv", csv.as_bytes())]);
+            let rows = rows(&folder.path().join("t.csv"), Layout::THINGS, &names(&["a"])).expect(csv);
+            assert_eq!(rows, [(1, Some(2), vec![Some("1".to_owned())])], "{csv:?}");
+        }
     }
 
     #[test]

@@ -4,13 +4,21 @@ use std::ops::Range;
 
 use jiff::{
     Timestamp, Zoned,
-    civil::DateTime,
+    civil::{Date, DateTime},
+    fmt::temporal::Pieces,
     tz::{Offset, TimeZone},
 };
 use serde::Deserialize;
 use throng_schema::MICROS_PER_SECOND;
 
 const DAY_US: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// The first and the last moment that can be represented: the limits of jiff, with room for any offset.
+const FIRST_US: i64 = -377_705_023_201 * MICROS_PER_SECOND;
+const LAST_US: i64 = 253_402_207_200 * MICROS_PER_SECOND;
+
+/// What can be written with the year 9999, in any offset, ends within so many days of the last moment.
+const EDGE_US: i64 = 3 * DAY_US;
 
 /// The unit of an integer time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -51,14 +59,24 @@ impl Moment {
     pub(crate) const MISSING: Self = Self(i64::MIN);
     /// What stands in the field is no time.
     pub(crate) const MALFORMED: Self = Self(i64::MIN + 1);
+    /// The last hours of the year 9999, which cannot be represented. So a session is written that has not ended.
+    pub(crate) const LATER: Self = Self(i64::MAX);
 
     /// A moment between the years -9999 and 9999; beyond, a time is taken for malformed.
     #[inline]
     pub(crate) fn at(micros: i64) -> Self {
-        // The limits of jiff, which `local` must share.
-        const FIRST: i64 = -377_705_023_201 * MICROS_PER_SECOND;
-        const LAST: i64 = 253_402_207_200 * MICROS_PER_SECOND;
-        if (FIRST..=LAST).contains(&micros) { Self(micros) } else { Self::MALFORMED }
+        if (FIRST_US..=LAST_US).contains(&micros) { Self(micros) } else { Self::beyond(micros) }
+    }
+
+    #[cold]
+    fn beyond(micros: i64) -> Self {
+        if (LAST_US..=LAST_US + EDGE_US).contains(&micros) { Self::LATER } else { Self::MALFORMED }
+    }
+
+    /// The same, or the last moment that can be represented if it is later.
+    #[inline]
+    pub(crate) fn clamped(self) -> Self {
+        Self(self.0.min(LAST_US))
     }
 
     /// An integer time; what is finer than a microsecond is floored.
@@ -123,10 +141,12 @@ impl TimeReader {
 
     #[cold]
     fn ask_zone(&mut self, local_us: i64) -> Moment {
-        let Ok(shown) = Timestamp::from_microsecond(local_us) else { return Moment::MALFORMED };
+        let Ok(shown) = Timestamp::from_microsecond(local_us) else { return Moment::beyond(local_us) };
         let ambiguous = self.zone.to_ambiguous_timestamp(Offset::UTC.to_datetime(shown));
         let in_doubt = ambiguous.is_ambiguous();
-        let Ok(at) = ambiguous.compatible() else { return Moment::MALFORMED };
+        let Ok(at) = ambiguous.compatible() else {
+            return if local_us > 0 { Moment::LATER } else { Moment::MALFORMED };
+        };
         if !in_doubt {
             self.stretches.swap(0, 1);
             self.stretches[0] = stretch_around(&self.zone, at);
@@ -152,7 +172,10 @@ impl TimeReader {
                 value.map_or(Moment::MALFORMED, |value| Moment::of_epoch(value, unit))
             }
             (None, true) => Moment::MALFORMED,
-            (_, false) => self.text_of_any_shape(text).unwrap_or(Moment::MALFORMED),
+            (_, false) => {
+                let read = self.text_of_any_shape(text).or_else(|| at_the_edge(text));
+                read.unwrap_or(Moment::MALFORMED)
+            }
         }
     }
 
@@ -172,6 +195,13 @@ impl TimeReader {
         let shown = Offset::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok()?;
         Some(self.local(floor_us(shown)))
     }
+}
+
+/// A time on the last two days of the year 9999, of which not all can be represented.
+fn at_the_edge(text: &[u8]) -> Option<Moment> {
+    let written = Pieces::parse(text).ok()?;
+    let last_days = written.date() >= Date::MAX.yesterday().ok()? && written.time().is_some();
+    last_days.then_some(Moment::LATER)
 }
 
 /// Whether a text is an integer: the question that decides if its unit must be known.
@@ -199,7 +229,8 @@ fn stretch_around(zone: &TimeZone, at: Timestamp) -> Stretch {
         change.timestamp().as_microsecond() + here.min(later)
     });
     debug_assert!(start.is_none_or(|start| start <= here_us + here));
-    Stretch { local_us: start.unwrap_or(i64::MIN / 2)..end.unwrap_or(i64::MAX / 2), offset_us: here }
+    // What the zone cannot be asked about must not be answered from memory.
+    Stretch { local_us: start.unwrap_or(FIRST_US)..end.unwrap_or(LAST_US), offset_us: here }
 }
 
 /// A date and time as written, and the offset if one is written with it.
@@ -385,6 +416,34 @@ mod tests {
         assert_eq!(seconds.text(b"99999999999999999999"), Moment::MALFORMED);
         assert_eq!(seconds.text(b"-1").micros(), -1_000_000);
         assert_eq!(seconds.text(b"1970-01-01T00:00:01Z").micros(), 1_000_000);
+    }
+
+    #[test]
+    fn the_last_hours_of_the_year_9999_are_later_than_all() {
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-31 23:59:59.999999",
+            "9999-12-31T23:59:59.999999999-23:59",
+            "9999-12-31T00:00:00+01:00",
+            "9999-12-31T23:59Z",
+            "9999-12-31T23:59",
+            "99991231T235959Z",
+            "9999-12-31T23:59:59+01:00[Europe/Brussels]",
+            "9999-12-31T23:59:60Z",
+        ] {
+            assert_eq!(read(text), Moment::LATER, "{text}");
+            assert_eq!(read(text).clamped().micros(), LAST_US);
+        }
+        let mut new_york = TimeReader::new(TimeZone::get("America/New_York").expect("zone"), None);
+        assert_eq!(new_york.text(b"9999-12-30T21:00:00"), Moment::LATER);
+        assert_eq!(Moment::of_epoch(253_402_300_799, EpochUnit::Seconds), Moment::LATER);
+        assert_eq!(Moment::of_epoch(253_402_300_799_999, EpochUnit::Millis), Moment::LATER);
+        for text in ["9999-12-31", "9999-12-32T00:00:00Z", "9999-12-31T25:00:00Z", "10000-01-01T00:00:00Z"] {
+            assert_eq!(read(text), Moment::MALFORMED, "{text}");
+        }
+        let last = at("9999-12-30T22:00:00Z");
+        assert_eq!((last.micros(), last.clamped()), (LAST_US, last));
+        assert_eq!(Moment::MISSING.clamped(), Moment::MISSING);
     }
 
     #[test]

@@ -377,6 +377,52 @@ fn sessions_are_admitted_where_they_meet_the_window() {
 }
 
 #[test]
+fn a_session_without_end_may_end_with_the_year_9999() {
+    let folder = folder();
+    let micros = |utc: &str| utc.parse::<jiff::Timestamp>().expect("a time").as_microsecond();
+    let start = micros("2026-10-15T22:30:00Z");
+    let ends = [
+        "9999-12-31T23:59:59Z",
+        "9999-12-31 23:59:59",
+        "9999-12-31T23:59:59.999999+02:00",
+        "9999-12-31T23:59Z",
+    ];
+    let rows = ends.iter().map(|end| ["2026-10-15T22:30:00Z", "a", "c1", end].map(str::to_owned));
+    let rows: Vec<_> = rows.collect();
+    let last_second = 253_402_300_799;
+    let columns = |ends: ArrayRef, starts: ArrayRef| {
+        let ids = ("subscriber_id", texts(["a"].into_iter()));
+        vec![("event_time", starts), ids, ("cell_id", texts(["c1"].into_iter())), ("end_time", ends)]
+    };
+    let seconds = |second: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![second])) };
+    let stamps = |us: i64| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(vec![us])) };
+    let numbers = columns(seconds(last_second), seconds(start / SECOND_US));
+    let local = columns(stamps(last_second * SECOND_US), stamps(start + OFFSET_US));
+    let files = [
+        write(&folder, "a.csv", as_csv(&rows)),
+        write(&folder, "a.parquet", rows_as_parquet(&rows, 10)),
+        write(&folder, "numbers.parquet", as_parquet(numbers, 10, None)),
+        write(&folder, "local.parquet", as_parquet(local, 10, None)),
+    ];
+    let format = EventFormat { epoch_unit: Some(EpochUnit::Seconds), ..EventFormat::default() };
+    for path in files {
+        let events = open_with(vec![path.clone()], EventColumns::default(), format.clone()).expect("opened");
+        let (tally, seen) = pour(&events);
+        let at = start - MIDNIGHT_US;
+        assert_eq!(seen, [[(at, version("c1")), (at + HOUR_US, version("c1"))]], "{}", path.display());
+        let duplicates = tally.rows_read() - 1;
+        assert_eq!((tally.admitted(), tally.rejected().iter().sum()), (1, duplicates));
+    }
+    let csv = "event_time,subscriber_id,cell_id,end_time\n\
+               9999-12-31T23:59:59Z,a,c1,\n\
+               9999-12-31T23:59:59Z,a,c1,9999-12-31T23:59:59Z\n\
+               9999-12-30T21:00:00Z,a,c1,9999-12-31T23:59:59Z\n\
+               2026-10-15T10:00:00Z,a,c1,10000-01-01T00:00:00Z\n";
+    let (tally, _) = pour(&open(vec![write(&folder, "far.csv", csv)]));
+    assert_eq!(rejected(&tally), [("malformed", 3), ("outside_window", 1)]);
+}
+
+#[test]
 fn of_duplicates_in_several_files_the_first_by_path_is_used() {
     let folder = folder();
     let row = "event_time,subscriber_id,cell_id\n2026-10-15T10:00:00Z,a,c1\n";
@@ -825,6 +871,34 @@ fn bad_files_are_refused_with_their_exact_error() {
         typed("a.parquet", &DataType::Utf8, &DataType::Float32),
         "a.parquet: column `subscriber_id` holds Float32; expected text, binary or an integer"
     );
+}
+
+#[test]
+fn two_columns_of_a_name_that_is_wanted_are_refused() {
+    let folder = folder();
+    let names = ["event_time", "subscriber_id", "cell_id", "end_time", "mcc", "note", "note", "event_type"];
+    let plmn = EventColumns { home_plmn: Some(vec!["mcc".into()]), ..EventColumns::default() };
+    let types = EventFormat { drop_types: vec!["ping".to_owned()], ..EventFormat::default() };
+    for twice in ["event_time", "subscriber_id", "cell_id", "end_time", "mcc", "event_type"] {
+        let header: Vec<&str> = names.into_iter().chain([twice]).collect();
+        let empty = header.iter().map(|name| (*name, texts([""].into_iter()))).collect();
+        let files = [
+            write(&folder, "a.csv", format!("{}\n", header.join(","))),
+            write(&folder, "a.parquet", as_parquet(empty, 10, None)),
+        ];
+        for path in files {
+            let error =
+                open_with(vec![path.clone()], plmn.clone(), types.clone()).map(|_| ()).expect_err(twice);
+            assert!(error.is_unusable_input());
+            let text = format!(
+                "{}: two columns are named `{twice}`; expected one column of that name",
+                path.display()
+            );
+            assert_eq!(error.to_string(), text);
+        }
+    }
+    let unasked = write(&folder, "b.csv", format!("{},event_type\n", names.join(",")));
+    assert!(open_with(vec![unasked], EventColumns::default(), EventFormat::default()).is_ok());
 }
 
 #[test]
