@@ -1,6 +1,9 @@
 //! What the flags and the config mean together: every setting checked once, before any file is read.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use anyhow::anyhow;
 use jiff::{SignedDuration, ToSpan, Zoned, civil::Date, tz::TimeZone};
@@ -42,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) as_of: Date,
     pub(crate) expired_before_us: i64,
     pub(crate) hold_us: i64,
+    /// The window and twice the hold around it, so that midnight is no edge.
+    pub(crate) context_us: Range<i64>,
     pub(crate) reports: Vec<Report>,
     pub(crate) policy: Policy,
     pub(crate) expansion: Expansion,
@@ -198,7 +203,9 @@ impl Settings {
             )));
         }
         let expired_before_us = expired_before_us(as_of, &calendar)?;
-        let cuts_in = expired_before_us > calendar.start_us() - 2 * hold_s * throng_schema::MICROS_PER_SECOND;
+        let hold_us = hold_s * throng_schema::MICROS_PER_SECOND;
+        let context_us = calendar.start_us() - 2 * hold_us..calendar.end_us() + 2 * hold_us;
+        let cuts_in = expired_before_us > context_us.start;
         let parameters = Parameters {
             from: window.from().to_string(),
             to: window.to().to_string(),
@@ -227,7 +234,8 @@ impl Settings {
             expired_before_us,
             calendar,
             as_of,
-            hold_us: hold_s * throng_schema::MICROS_PER_SECOND,
+            hold_us,
+            context_us,
             reports,
             policy: Policy { threshold },
             expansion,

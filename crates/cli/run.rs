@@ -159,14 +159,14 @@ impl Room {
         Ok(Self { subscribers, opted_out, credits, plan: cells, reports, bar, notes })
     }
 
-    /// The events of the window and of twice the hold around it, so that midnight is no edge.
+    /// The events of the window and of its context.
     fn events(&self, plan: &Plan) -> Result<Events, Failure> {
         let files = throng_ingest::find_files(&plan.events).map_err(ingest_failure)?;
         let clock = Clock {
             zone: plan.calendar.zone().clone(),
             expired_before_us: plan.expired_before_us,
-            from_us: plan.calendar.start_us() - 2 * plan.hold_us,
-            until_us: plan.calendar.end_us() + 2 * plan.hold_us,
+            from_us: plan.context_us.start,
+            until_us: plan.context_us.end,
         };
         let progress: Arc<dyn throng_ingest::Progress> = self.bar.clone();
         Events::open(
@@ -183,8 +183,8 @@ impl Room {
     /// Reads the input, as often as the memory makes necessary, and counts another share of people each time.
     fn gather_and_count(&self, plan: &Plan, events: &Events) -> Result<Gathered, Failure> {
         let frame = Frame {
-            from_us: plan.calendar.start_us() - 2 * plan.hold_us,
-            until_us: plan.calendar.end_us() + 2 * plan.hold_us,
+            from_us: plan.context_us.start,
+            until_us: plan.context_us.end,
             hold_us: plan.hold_us,
             versions: self.plan.versions().len(),
             files: events.paths().len(),

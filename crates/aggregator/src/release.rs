@@ -287,9 +287,8 @@ fn presence_of(
     expansion: Expansion,
 ) -> Result<Frames, ShapeError> {
     let Some(presence) = &reports.presence else { return Ok(Vec::new()) };
-    let instants = reports.calendar().instants().at_us();
-    let times: Vec<_> = day.instants.clone().map(|i| (i, instants[i])).collect();
-    Ok(vec![rows(&tables[presence.table], &times, None, places, expansion)?])
+    let instants = reports.calendar().instants_of(day);
+    Ok(vec![rows(&tables[presence.table], &instants, None, places, expansion)?])
 }
 
 /// The day first, then its hours.

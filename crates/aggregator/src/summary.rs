@@ -100,13 +100,14 @@ fn busiest(
     calendar: &Calendar,
     expansion: Expansion,
 ) -> Result<Vec<Busiest>, ShapeError> {
-    let communes = places_frame(tree)?.lazy().filter(col("level").eq(lit(Level::Commune.as_str())));
     let places = places_frame(tree)?;
+    let is_commune = || col("level").eq(lit(Level::Commune.as_str()));
+    let communes = places.clone().lazy().filter(is_commune());
     let mut peaks = Vec::new();
     for day in calendar.days() {
-        let instants: Vec<_> = day.instants.clone().map(|i| (i, calendar.instants().at_us()[i])).collect();
-        let shown = rows(presence, &instants, None, &places, expansion)?
-            .filter(is_published().and(col("level").eq(lit(Level::Commune.as_str()))));
+        let instants = calendar.instants_of(day);
+        let shown =
+            rows(presence, &instants, None, &places, expansion)?.filter(is_published().and(is_commune()));
         // Only the peaks of a day are kept.
         peaks.push(peak(shown).collect()?.lazy());
     }

@@ -216,6 +216,12 @@ impl Calendar {
         &self.instants
     }
 
+    /// The instants of one of the days, each with its number.
+    #[must_use]
+    pub fn instants_of(&self, day: &Day) -> Vec<(usize, i64)> {
+        day.instants.clone().map(|i| (i, self.instants.at_us[i])).collect()
+    }
+
     /// The starts of the local hours.
     #[must_use]
     pub fn hours(&self) -> &Ticks {
