@@ -22,13 +22,11 @@ fn counting(criterion: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
-    let policy = Policy { threshold: Threshold::new(30).expect("safe") };
-    let covered = reports.covered();
+    let policy = Policy::certified(Threshold::new(30).expect("safe"));
     group.bench_function("protection of both", |bench| {
         let counted = || throng_aggregator::count(gather().0, &reports);
         let protect = |counted: throng_anonymiser::Counted| {
-            let tables = counted.tables.into_iter();
-            tables.map(|table| table.protect(&policy, reports.tree(), &covered)).collect::<Vec<_>>()
+            throng_anonymiser::protect(counted.tables, &reports.guards(), &policy)
         };
         bench.iter_batched(counted, protect, BatchSize::PerIteration);
     });

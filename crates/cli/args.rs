@@ -87,6 +87,9 @@ pub(crate) struct Settings {
     /// The folder of the internal account, one run's at a time [default: `ledger` beside the release]
     #[arg(long, value_name = "DIR")]
     pub(crate) ledger: Option<PathBuf>,
+    /// Replaces a release of the same days that was made in another way; the manifest says so
+    #[arg(long)]
+    pub(crate) supersede: bool,
     /// Tables and polygons of places [default: Belgium, built in]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) places: Vec<PathBuf>,

@@ -10,10 +10,10 @@ use anyhow::anyhow;
 use bytesize::ByteSize;
 use jiff::Timestamp;
 use throng_aggregator::{
-    Claim, FileRows, Ledger, ReleaseError, Reports, Stage, Summary, WithheldCells, summarise,
+    Claim, FileRows, Ledger, ReleaseError, Reports, Seal, Stage, Summary, WithheldCells, summarise,
 };
 use throng_anonymiser::{
-    Counted, Crowd, Frame, GatherError, ProtectedTable, Share, Shares, Source, Subscribers,
+    Counted, Crowd, Frame, GatherError, Protected, ProtectedTable, Share, Shares, Source, Subscribers,
 };
 use throng_ingest::{Clock, Events, IngestError, Places, Reason, Tally};
 
@@ -40,6 +40,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
 fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let mut stages = Stages::start();
     let claim = Claim::new(&plan.out).map_err(release_failure)?;
+    let seal = Seal::find(&plan.out, &plan.parameters, plan.supersede).map_err(Failure::usage)?;
     throng_aggregator::try_ledger(&plan.ledger).map_err(release_failure)?;
     let room = Room::furnish(plan)?;
     let events = room.events(plan)?; // raw rows, rejected or admitted
@@ -49,11 +50,12 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     check_rejected(&gathered.tally, plan)?;
     let Gathered { counted, tally, passes } = gathered;
     let Counted { devices, tables, .. } = counted;
-    let tables = protect(tables, plan, &room.reports); // small groups end here
+    let protected = throng_anonymiser::protect(tables, &room.reports.guards(), &plan.policy); // small groups end here
+    let Protected { tables, witnesses } = protected;
     stages.end("protect");
     let (parameters, credits) = (plan.parameters.clone(), &room.credits);
     let manifest_blake3 =
-        throng_aggregator::write(&tables, &room.reports, plan.expansion, parameters, credits, &claim)
+        throng_aggregator::write(&tables, &room.reports, plan.expansion, parameters, credits, &seal, &claim)
             .map_err(release_failure)?;
     drop(claim);
     stages.end("write");
@@ -82,18 +84,10 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         cells: summary.cells.clone(),
         timings: stages.ended.clone(),
     };
+    throng_aggregator::write_witnesses(&witnesses, &room.reports, &plan.ledger).map_err(Failure::failed)?;
     let ledger_path = throng_aggregator::write_ledger(&ledger, &plan.ledger).map_err(Failure::failed)?;
     say(&closing(plan, &room, &tally, devices, &summary, &stages)?)?;
     say(&format!("ledger    {} (internal: it never leaves)", ledger_path.display()))
-}
-
-fn protect(
-    tables: Vec<throng_anonymiser::CountTable>,
-    plan: &Plan,
-    reports: &Reports,
-) -> Vec<ProtectedTable> {
-    let covered = reports.covered();
-    tables.into_iter().map(|table| table.protect(&plan.policy, reports.tree(), &covered)).collect()
 }
 
 /// Everything that stands ready before the first event is read.
@@ -312,7 +306,9 @@ pub(crate) fn input_failure(error: impl Into<anyhow::Error>) -> Failure {
 /// A release that cannot be written: wrong usage where the destination is not one.
 fn release_failure(error: ReleaseError) -> Failure {
     match error {
-        ReleaseError::NotARelease(_) | ReleaseError::NoFolder(_) => Failure::usage(error),
+        ReleaseError::NotARelease(_) | ReleaseError::NoFolder(_) | ReleaseError::Sealed(_) => {
+            Failure::usage(error)
+        }
         error => Failure::failed(error),
     }
 }
@@ -375,8 +371,8 @@ fn withheld(tables: &[ProtectedTable], reports: &Reports, summary: &Summary) -> 
     reports
         .tables()
         .map(|(name, table)| {
-            let withheld = tables[table].withheld();
-            let (too_few, protective) = (withheld.too_few, withheld.protective);
+            let account = tables[table].account();
+            let (too_few, protective) = (account.too_few, account.protective);
             WithheldCells { table: name, covered: covered(name), too_few, protective }
         })
         .collect()
@@ -449,10 +445,13 @@ fn closing(
             published,
             withheld,
             percent(count.withheld, covered),
+            percent(count.withheld_devices, count.devices),
             no_coverage,
         ]
     });
-    text.push(table(&["numbers", "published", "withheld", "", "no coverage"], levels).to_string());
+    text.push(
+        table(&["numbers", "published", "withheld", "", "of people", "no coverage"], levels).to_string(),
+    );
     if !summary.busiest.is_empty() {
         text.push(String::new());
         let busiest = summary.busiest.iter().map(|busiest| {

@@ -3,21 +3,26 @@
 use serde::{Deserialize, Serialize};
 
 /// The promise, in the words that readers of a release get.
-pub(crate) const PROMISED: [&str; 3] = [
+pub(crate) const PROMISED: [&str; 4] = [
     "No number is published behind which stand fewer than k devices; nobody at all counts as few.",
-    "Within each parent place and time, what is withheld adds up to nobody or to at least k devices, so that \
-     subtracting the published places from their parent tells no smaller group.",
-    "Too few, protective and nobody at all have one status, `withheld`, and no number. That a withheld place is \
-     empty may follow from sums; that it holds a small group may not.",
+    "From all numbers that add up, by adding and subtracting them and knowing that none is negative, nobody can show \
+     that a withheld number is under k devices: for each there is another table with the same published numbers in \
+     which it is k or more.",
+    "Where one published group of distinct people holds another (a place in a larger one, an hour in its day, those \
+     present at an instant in the visitors of its hour and day), the larger without the smaller is nobody or at least \
+     k devices.",
+    "Too few, protective and nobody at all have one status, `withheld`, and no number.",
 ];
 
 /// What a reader must not take for promised.
-pub(crate) const NOT_PROMISED: [&str; 6] = [
+pub(crate) const NOT_PROMISED: [&str; 7] = [
     "A count of a large group moves by one when one person comes or goes: who already knows where all the others \
      were can tell. This is no differential privacy.",
     "Visitors do not add: one person counts in every place and period visited. Never sum them.",
-    "Subtraction is guarded within each report, time and parent place; longer chains of sums over levels or times, \
-     differences between reports, and those between the visitors of nested places or periods, are not.",
+    "Numbers of different times are not sums of each other: who watches a place for long learns how it usually is, \
+     and may guess a withheld number from the times at which it is published.",
+    "A release speaks for itself alone: beside another release of the same days, or other data about the same people, \
+     nothing is promised. The field `supersedes` names releases that this one makes void.",
     "A withheld number is not zero: it may be none, few, or many withheld to protect a neighbour.",
     "A place is where the serving cell's postal code is, which may be the neighbour of the true one.",
     "People are devices times an expansion factor: one person may carry two devices or none.",
@@ -99,6 +104,9 @@ pub struct Manifest {
     pub not_promised: Vec<String>,
     /// Whose data the places are, in the words that their licences ask for.
     pub credits: Vec<String>,
+    /// BLAKE3 of the manifests of earlier releases of the same days that this one replaces; those are void.
+    #[serde(default)]
+    pub supersedes: Vec<String>,
     /// Every other file.
     pub files: Vec<FileEntry>,
 }

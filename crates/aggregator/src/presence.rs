@@ -1,6 +1,6 @@
 //! Presence: how many people were in a place at an instant.
 
-use throng_anonymiser::{Ballot, Measure, Shape};
+use throng_anonymiser::{Ballot, Shape};
 use throng_schema::{Calendar, Grid, PlaceTree};
 
 use crate::stay::Stay;
@@ -14,7 +14,7 @@ pub(crate) struct Presence {
 impl Presence {
     pub(crate) fn lay_out(calendar: &Calendar, tree: &PlaceTree, shapes: &mut Vec<Shape>) -> Self {
         let grid = Grid::new(calendar.instants().at_us().len(), tree.len());
-        shapes.push(Shape { grid, measure: Measure::Additive });
+        shapes.push(Shape { grid });
         Self { table: shapes.len() - 1, grid }
     }
 

@@ -27,10 +27,11 @@ use crate::{
     ledger::Ledger,
     manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry},
     reports::{Report, Reports},
+    seal::{Seal, Sealed},
     shape::{ShapeError, places_frame, rows, to_arrow},
 };
 
-const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// Why there is no release. The earlier one, if any, still stands.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,9 @@ pub enum ReleaseError {
         /// Why.
         source: ParquetError,
     },
+    /// The days have been released in another way.
+    #[error(transparent)]
+    Sealed(#[from] Sealed),
     /// A report could not be shaped.
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -240,13 +244,14 @@ fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseError> {
 /// The bytes depend on the tables and the parameters alone.
 ///
 /// # Errors
-/// When a file cannot be written. What stood at the destination before still stands.
+/// When a file cannot be written, or the seal forbids this release. What stood at the destination before still stands.
 pub fn write(
     tables: &[ProtectedTable],
     reports: &Reports,
     expansion: Expansion,
     parameters: Parameters,
     credits: &[&str],
+    seal: &Seal,
     claim: &Claim,
 ) -> Result<String, ReleaseError> {
     let staging = &claim.staging;
@@ -269,7 +274,7 @@ pub fn write(
     });
     files.extend(written.collect::<Result<Vec<_>, ReleaseError>>()?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let manifest = manifest(parameters, reports, credits, files);
+    let manifest = seal.close(manifest(parameters, reports, credits, files))?;
     let mut json = serde_json::to_vec_pretty(&manifest)?;
     json.push(b'\n');
     write_file(&staging.join(MANIFEST), &json)?;
@@ -343,6 +348,7 @@ fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: 
         promised: PROMISED.map(str::to_owned).to_vec(),
         not_promised: NOT_PROMISED.map(str::to_owned).to_vec(),
         credits: credits.iter().map(|credit| (*credit).to_owned()).collect(),
+        supersedes: Vec::new(),
         files,
     }
 }
@@ -369,7 +375,7 @@ fn write_parquet(root: &Path, name: &str, batch: &RecordBatch) -> Result<FileEnt
     })
 }
 
-fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>, ParquetError> {
+pub(crate) fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>, ParquetError> {
     let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties()))?;
     writer.write(batch)?;
     writer.into_inner()
@@ -408,15 +414,20 @@ const PARTIAL_LEDGER: &str = ".run.json.partial";
 /// # Errors
 /// When it cannot be written.
 pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    make_ledger_folder(folder)?;
-    let (path, partial) = (folder.join("run.json"), folder.join(PARTIAL_LEDGER));
     let mut json = serde_json::to_vec_pretty(ledger)?;
     json.push(b'\n');
+    write_ledger_file(folder, "run.json", &json)
+}
+
+/// Puts a file into the ledger whole, readable by its owner alone.
+pub(crate) fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReleaseError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    make_ledger_folder(folder)?;
+    let (path, partial) = (folder.join(name), folder.join(format!(".{name}.partial")));
     let mut options = File::options();
     let mut file =
         options.write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(at(&partial))?;
-    file.write_all(&json).and_then(|()| file.sync_all()).map_err(at(&partial))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&partial))?;
     fs::rename(&partial, &path).map_err(at(&path))?;
     Ok(path)
 }

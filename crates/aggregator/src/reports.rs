@@ -2,8 +2,8 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use throng_anonymiser::{Ballot, Counted, Crowd, Shape, Trajectory};
-use throng_schema::{Calendar, CellPlan, PlaceTree};
+use throng_anonymiser::{Ballot, Counted, Crowd, Guard, Lattice, Shape, Trajectory};
+use throng_schema::{Calendar, CellPlan, Level, PlaceTree, Ticks};
 
 use crate::{
     presence::Presence,
@@ -56,6 +56,11 @@ pub struct Reports {
     pub(crate) presence: Option<Presence>,
     pub(crate) visitors: Option<Visitors>,
     shapes: Vec<Shape>,
+    /// Of each place, whether any cell of the plan serves it, and its level as a number.
+    covered: Vec<bool>,
+    levels: Vec<usize>,
+    /// The places as columns of a table of sums.
+    lattice: Lattice,
 }
 
 impl Reports {
@@ -73,7 +78,11 @@ impl Reports {
             wanted.contains(&Report::Presence).then(|| Presence::lay_out(&calendar, &tree, &mut shapes));
         let visitors =
             wanted.contains(&Report::Visitors).then(|| Visitors::lay_out(&calendar, &tree, &mut shapes));
-        Self { calendar, tree, plan, hold_us, presence, visitors, shapes }
+        let covered = tree.covered(plan.versions().iter().filter_map(|version| version.place));
+        let depth = |level| Level::ALL.iter().position(|known| *known == level);
+        let levels = tree.ids().filter_map(|place| depth(tree.level(place))).collect();
+        let lattice = Lattice::of_places(&tree, &covered);
+        Self { calendar, tree, plan, hold_us, presence, visitors, shapes, covered, levels, lattice }
     }
 
     /// The reports that are made.
@@ -96,8 +105,9 @@ impl Reports {
     #[must_use]
     pub fn memory(&self, threads: usize) -> u64 {
         let slots: usize = self.shapes.iter().map(|shape| shape.grid.len()).sum();
-        // Two counters of 4 bytes a thread, a sum of 8 for each and for all, a protected cell of 16.
-        slots as u64 * (16 * threads as u64 + 8 + 16)
+        // Two counters of 4 bytes a thread, a sum of 8 for each and for all; then a protected cell of 16, the truth
+        // beside it, and what witnesses name.
+        slots as u64 * (16 * threads as u64 + 8 + 16 + 8 + 16)
     }
 
     /// The places of the reports.
@@ -112,10 +122,29 @@ impl Reports {
         &self.calendar
     }
 
-    /// Of each place, whether any cell of the plan serves it, at whatever time.
+    /// How the numbers of each table hang together, in the order of the tables: what protection knows of them.
     #[must_use]
-    pub fn covered(&self) -> Vec<bool> {
-        self.tree.covered(self.plan.versions().iter().filter_map(|version| version.place))
+    pub fn guards(&self) -> Vec<Guard<'_>> {
+        let Self { tree, covered, levels: groups, lattice, calendar, .. } = self;
+        let sums = || Guard::Sums { lattice, groups, counts_per_device: 1 };
+        let presence = self.presence.as_ref().map(|presence| presence.table);
+        // The instants from the start of each period to that of the next.
+        let holding = |starts: &Ticks| {
+            let instants = calendar.instants();
+            let ends = starts.at_us().iter().skip(1).copied().chain([calendar.end_us()]);
+            let spans = starts.at_us().iter().zip(ends);
+            let within = spans.map(|(start, end)| instants.before(*start)..instants.before(end)).collect();
+            presence.map(|table| (table, within))
+        };
+        let nested = |within, holding| Guard::Nested { tree, covered, groups, within, holding };
+        let mut guards: Vec<Guard<'_>> = presence.iter().map(|_| sums()).collect();
+        if let Some(visitors) = &self.visitors {
+            let days = calendar.days().iter().enumerate();
+            let day_of_hour = days.flat_map(|(i, day)| day.hours.clone().map(move |_| i)).collect();
+            guards.push(nested(Some((visitors.days, day_of_hour)), holding(calendar.hours())));
+            guards.push(nested(None, holding(calendar.day_starts())));
+        }
+        guards
     }
 
     /// The slots that one person was in.

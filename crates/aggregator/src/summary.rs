@@ -24,6 +24,10 @@ pub struct LevelCount {
     pub withheld: u64,
     /// Cells of places that no cell of the plan serves.
     pub no_coverage: u64,
+    /// Devices in all cells, added up over times.
+    pub devices: u64,
+    /// Devices in the cells without a number.
+    pub withheld_devices: u64,
 }
 
 /// A place at its busiest instant.
@@ -74,8 +78,17 @@ pub fn summarise(
 }
 
 fn level_count(name: &'static str, table: &ProtectedTable, tree: &PlaceTree, level: Level) -> LevelCount {
-    let mut count =
-        LevelCount { table: name, level: level.as_str(), published: 0, withheld: 0, no_coverage: 0 };
+    let group = Level::ALL.iter().position(|known| *known == level).unwrap_or_default();
+    let of = |devices: &[u64]| devices.get(group).copied().unwrap_or_default();
+    let mut count = LevelCount {
+        table: name,
+        level: level.as_str(),
+        published: 0,
+        withheld: 0,
+        no_coverage: 0,
+        devices: of(&table.account().devices),
+        withheld_devices: of(&table.account().withheld_devices),
+    };
     for place in tree.of_level(level) {
         for time in 0..table.grid().times() {
             *match table.status(time, place.index()) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use throng_anonymiser::{Ballot, Measure, Shape};
+use throng_anonymiser::{Ballot, Shape};
 use throng_schema::{Calendar, Grid, PlaceTree, Ticks};
 
 use crate::stay::Stay;
@@ -19,8 +19,7 @@ impl Visitors {
     pub(crate) fn lay_out(calendar: &Calendar, tree: &PlaceTree, shapes: &mut Vec<Shape>) -> Self {
         let hour_grid = Grid::new(calendar.hours().at_us().len(), tree.len());
         let day_grid = Grid::new(calendar.days().len(), tree.len());
-        let measure = Measure::Distinct;
-        shapes.extend([Shape { grid: hour_grid, measure }, Shape { grid: day_grid, measure }]);
+        shapes.extend([Shape { grid: hour_grid }, Shape { grid: day_grid }]);
         Self { hours: shapes.len() - 2, days: shapes.len() - 1, hour_grid, day_grid }
     }
 

@@ -2,22 +2,11 @@
 
 use throng_schema::{Grid, Slot};
 
-/// Whether the number of a place is the sum of the numbers below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Postal codes add up to communes and so on: only postal codes are marked, the rest is summed.
-    Additive,
-    /// Each place counts distinct people by itself: every level is marked.
-    Distinct,
-}
-
 /// The shape of a table that is to be counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// Its times by its places, of all levels.
+    /// Its times by its slots: the places, or what else its report counts.
     pub grid: Grid,
-    /// How the numbers of the levels are related.
-    pub measure: Measure,
 }
 
 /// Counts of devices by time and place. It can be added to another and protected, once; never read.

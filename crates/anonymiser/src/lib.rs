@@ -8,11 +8,11 @@
 //! ```
 //!
 //! The dangerous types live here, because Rust's privacy stops at the crate: nothing outside can open a
-//! [`Crowd`] or a [`CountTable`], and there is no way to a [`ProtectedTable`] but [`CountTable::protect`].
+//! [`Crowd`] or a [`CountTable`], and there is no way to a [`ProtectedTable`] but [`protect`](protect()).
 //!
 //! ```
-//! use throng_anonymiser::{Ballot, Crowd, Entrance, Frame, Measure, Policy, Shape, Share, Source, Subscribers,
-//!     Threshold, Trajectory};
+//! use throng_anonymiser::{Ballot, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Source, Subscribers,
+//!     Threshold, Trajectory, protect};
 //! use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
 //!
 //! /// Forty people, each seen once in the only cell there is.
@@ -39,38 +39,48 @@
 //! let tree = PlaceTree::new(&[PlaceRow { codes, ..PlaceRow::default() }])?;
 //! let postal_code = tree.postal_code("1000").expect("the only one").index();
 //! let grid = Grid::new(1, tree.len());
-//! let counted = crowd.count(&[Shape { grid, measure: Measure::Additive }], |cell, _| Some(cell), |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| {
+//! let counted = crowd.count(&[Shape { grid }], |cell, _| Some(cell), |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| {
 //!     ballot.mark(0, grid.slot(0, postal_code));
 //! });
-//! let policy = Policy { threshold: Threshold::new(30)? };
-//! let table = counted.tables.into_iter().next().expect("one").protect(&policy, &tree, &[true; 5]);
-//! assert_eq!(table.published(0, postal_code), Some(40));
+//! let lattice = Lattice::of_places(&tree, &[true; 5]);
+//! let guard = Guard::Sums { lattice: &lattice, groups: &[0; 5], counts_per_device: 1 };
+//! let protected = protect(counted.tables, &[guard], &Policy::certified(Threshold::new(30)?));
+//! assert_eq!(protected.tables[0].published(0, postal_code), Some(40));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! In reading order: [`subscriber`](Subscribers), [`entrance`](Entrance), [`crowd`](Crowd),
-//! [`trajectory`](Trajectory), [`count_table`](CountTable), [`policy`](Policy), [`protect`](CountTable::protect),
+//! [`trajectory`](Trajectory), [`count_table`](CountTable), [`policy`](Policy), [`protect`](protect()),
+//! [`lattice`](Lattice), [`suppress`](suppress()) (with `exchange` and `eliminate` behind it), `nested`,
 //! [`protected_table`](ProtectedTable).
 
 #![forbid(unsafe_code)]
 
 mod count_table;
 mod crowd;
+mod eliminate;
 mod entrance;
+mod exchange;
+mod lattice;
 mod layout;
+mod nested;
 mod policy;
 mod protect;
 mod protected_table;
 mod share;
 mod subscriber;
+mod suppress;
 mod trajectory;
 
-pub use count_table::{Ballot, CountTable, Counted, Measure, Shape};
+pub use count_table::{Ballot, CountTable, Counted, Shape};
 pub use crowd::{Crowd, GatherError, Source};
 pub use entrance::{Batch, Entrance, Pass};
+pub use lattice::Lattice;
 pub use layout::{Frame, FrameError};
 pub use policy::{Policy, SmallThreshold, Threshold};
-pub use protected_table::{ProtectedTable, Withheld};
+pub use protect::{Guard, protect};
+pub use protected_table::{Account, Protected, ProtectedTable, Witness};
 pub use share::{Share, Shares};
 pub use subscriber::{KeyError, Subscribers};
+pub use suppress::{Numbers, Pattern, Rule, Safety, suppress};
 pub use trajectory::{Sighting, Trajectory};

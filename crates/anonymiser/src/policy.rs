@@ -1,5 +1,7 @@
 //! What must hold for a number to be shown.
 
+use crate::suppress::Safety;
+
 /// The smallest group of devices that may stand behind a published number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threshold(u64);
@@ -37,9 +39,21 @@ impl Threshold {
     }
 }
 
-/// How a table is protected.
+/// How tables are protected.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// The smallest group.
     pub threshold: Threshold,
+    /// What the tables withstand.
+    pub safety: Safety,
+    /// Whether the witnesses of the certificates are asked for.
+    pub witnesses: bool,
+}
+
+impl Policy {
+    /// Certified tables, without their witnesses.
+    #[must_use]
+    pub fn certified(threshold: Threshold) -> Self {
+        Self { threshold, safety: Safety::Certified, witnesses: false }
+    }
 }

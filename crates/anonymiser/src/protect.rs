@@ -1,204 +1,176 @@
 //! The exit: the one place where it is decided which numbers are shown.
 //!
-//! Each time is protected by itself, in three steps.
-//!
-//! 1. A cell with fewer than k devices is withheld; nobody counts as few.
-//! 2. In every parent of the place tree, the smallest further child is withheld until what is withheld there adds
-//!    up to nobody or to at least k, so that parent minus siblings tells nothing smaller.
-//! 3. A parent that is itself withheld hides only if its children do not add up to it: there, too, at least k
-//!    must be withheld below.
-//!
-//! Ties go to the child that comes first in the tree, so the same counts give the same pattern.
+//! Tables whose numbers add up are protected as sums (`suppress`), time after time, so that what is withheld at one
+//! time is preferred at the next. Tables of distinct people, which do not add up, are protected as nested groups
+//! (`nested`), after the tables that they hold and that hold them.
 
-use throng_schema::{Grid, PlaceId, PlaceTree};
+use std::ops::Range;
+
+use rayon::prelude::*;
+use throng_schema::{Grid, PlaceTree};
 
 use crate::{
-    count_table::{CountTable, Measure},
+    count_table::CountTable,
+    lattice::{Lattice, index},
+    nested,
     policy::Policy,
-    protected_table::{Cell, ProtectedTable, Withheld},
+    protected_table::{Account, Cell, Protected, ProtectedTable, Witness},
+    suppress::{Numbers, Pattern, Rule, suppress},
 };
 
-impl CountTable {
-    /// Withholds what could point at a small group. Small groups end here.
-    ///
-    /// `covered` says of each place of the tree whether any cell of the plan serves it.
-    ///
-    /// # Panics
-    /// When the table's places are not those of the tree.
-    #[must_use]
-    pub fn protect(mut self, policy: &Policy, tree: &PlaceTree, covered: &[bool]) -> ProtectedTable {
-        let grid = self.shape.grid;
-        assert_eq!((grid.places(), covered.len()), (tree.len(), tree.len()), "a table over other places");
-        let mut cells = Vec::with_capacity(grid.len());
-        let mut withheld = Withheld::default();
-        for devices in self.devices.chunks_exact_mut(grid.places().max(1)) {
-            if self.shape.measure == Measure::Additive {
-                roll_up(devices, tree);
-            }
-            let at_once = Pattern::new(devices, policy.threshold.k(), tree, covered).protect();
-            for (place, (devices, hidden)) in devices.iter().zip(at_once).enumerate() {
-                cells.push(match (covered[place], hidden) {
-                    (false, _) => Cell::NoCoverage,
-                    (true, false) => Cell::Published(*devices),
-                    (true, true) => {
-                        let too_few = *devices < policy.threshold.k();
-                        *(if too_few { &mut withheld.too_few } else { &mut withheld.protective }) += 1;
-                        Cell::Withheld
-                    }
-                });
-            }
-        }
-        ProtectedTable { grid: Grid::new(grid.times(), grid.places()), cells, withheld }
-    }
+/// How the numbers of a table hang together: what its report declares, and all that protection knows about it.
+pub enum Guard<'a> {
+    /// Numbers that add up, over a lattice of columns.
+    Sums {
+        /// The lattice. A table of counts has one slot for each of its [`Lattice::slots`] at each time.
+        lattice: &'a Lattice,
+        /// Which group each column belongs to in the account of what is withheld.
+        groups: &'a [usize],
+        /// How often one device can count in one number; once, but for trips.
+        counts_per_device: u64,
+    },
+    /// Distinct people by place, each place counted by itself.
+    Nested {
+        /// The places, which are the columns.
+        tree: &'a PlaceTree,
+        /// Of each place, whether any cell of the plan serves it.
+        covered: &'a [bool],
+        /// Which group each place belongs to in the account of what is withheld.
+        groups: &'a [usize],
+        /// A table of the same kind over longer periods, and the period in it that each time of this table lies in.
+        within: Option<(usize, Vec<usize>)>,
+        /// A table of sums over the same places, and the times in it that lie in each time of this table.
+        holding: Option<(usize, Vec<Range<usize>>)>,
+    },
 }
 
-/// Adds the postal codes up to everything above them.
-fn roll_up(devices: &mut [u64], tree: &PlaceTree) {
-    for place in tree.ids().rev() {
-        if let Some(parent) = tree.parent(place) {
-            devices[parent.index()] += devices[place.index()];
-        }
-    }
+/// A protected table beside the truth, for the tables that are protected after it.
+pub(crate) struct Done {
+    pub(crate) table: ProtectedTable,
+    /// Devices by time and column.
+    pub(crate) truth: Vec<u64>,
+    pub(crate) witnesses: Vec<Witness>,
 }
 
-/// Which places are hidden at one time.
-struct Pattern<'a> {
-    devices: &'a [u64],
-    k: u64,
-    tree: &'a PlaceTree,
-    covered: &'a [bool],
-    hidden: Vec<bool>,
-}
+/// Times that are protected one after the other. More would leave threads idle; the first time's pattern is where
+/// each of these chains begins, so that partners do not rotate between them either.
+const CHAIN: usize = 24;
 
-impl<'a> Pattern<'a> {
-    fn new(devices: &'a [u64], k: u64, tree: &'a PlaceTree, covered: &'a [bool]) -> Self {
-        let hidden = devices.iter().map(|devices| *devices < k).collect();
-        Self { devices, k, tree, covered, hidden }
-    }
-
-    /// From the top of the tree down, for what is withheld above decides what must be withheld below.
-    fn protect(mut self) -> Vec<bool> {
-        for parent in self.tree.ids() {
-            while let Some(child) = self.further(parent) {
-                self.hidden[child.index()] = true;
+/// Withholds what could point at a small group, in all tables of a release together. Small groups end here.
+///
+/// `guards` says of each table how its numbers hang together.
+///
+/// # Panics
+/// When a guard is of another table: its shape differs, or it names a table that is not there or is no table of sums.
+#[must_use]
+pub fn protect(tables: Vec<CountTable>, guards: &[Guard<'_>], policy: &Policy) -> Protected {
+    assert_eq!(tables.len(), guards.len(), "every table has its guard");
+    let mut done: Vec<Option<Done>> = tables
+        .par_iter()
+        .zip(guards)
+        .map(|(table, guard)| match guard {
+            Guard::Sums { lattice, groups, counts_per_device } => {
+                let rule = Rule {
+                    k: policy.threshold.k(),
+                    counts_per_device: *counts_per_device,
+                    safety: policy.safety,
+                };
+                Some(protect_sums(table, lattice, groups, rule, policy.witnesses))
             }
-        }
-        self.hidden
-    }
-
-    /// The smallest child still shown, if what is withheld among the children is too little to hide in.
-    fn further(&self, parent: PlaceId) -> Option<PlaceId> {
-        let children = || self.tree.children(parent).filter(|child| self.covered[child.index()]);
-        let withheld: u64 = children()
-            .filter(|child| self.hidden[child.index()])
-            .map(|child| self.devices[child.index()])
-            .sum();
-        let enough = withheld >= self.k || (withheld == 0 && !self.hidden[parent.index()]);
-        let shown = children().filter(|child| !self.hidden[child.index()]);
-        if enough { None } else { shown.min_by_key(|child| (self.devices[child.index()], *child)) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{count_table::Shape, policy::Threshold};
-    use proptest::prelude::*;
-    use throng_schema::{Level, PlaceRow, Status};
-
-    const K: u64 = 20;
-
-    /// Two provinces, communes of one to four postal codes.
-    fn tree(sizes: &[usize]) -> PlaceTree {
-        let mut rows = Vec::new();
-        for (commune, size) in sizes.iter().enumerate() {
-            for code in 0..*size {
-                let province = format!("P{}", commune % 2);
-                let codes =
-                    ["BE".into(), "R".into(), province, format!("C{commune}"), format!("{commune}{code}")];
-                rows.push(PlaceRow { codes, ..PlaceRow::default() });
-            }
-        }
-        PlaceTree::new(&rows).expect("tree")
-    }
-
-    fn presence(tree: &PlaceTree, atoms: &[u64]) -> CountTable {
-        let mut devices = vec![0; tree.len()];
-        for (place, atom) in tree.of_level(Level::PostalCode).zip(atoms.iter().cycle()) {
-            devices[place.index()] = *atom;
-        }
-        CountTable { shape: Shape { grid: Grid::new(1, tree.len()), measure: Measure::Additive }, devices }
-    }
-
-    fn protect(tree: &PlaceTree, atoms: &[u64]) -> ProtectedTable {
-        let policy = Policy { threshold: Threshold::new(K).expect("safe") };
-        presence(tree, atoms).protect(&policy, tree, &vec![true; tree.len()])
-    }
-
-    fn shown(table: &ProtectedTable, tree: &PlaceTree, level: Level) -> Vec<Option<u64>> {
-        tree.of_level(level).map(|place| table.published(0, place.index())).collect()
-    }
-
-    #[test]
-    fn a_small_sibling_takes_the_next_smallest_with_it() {
-        let tree = tree(&[4]);
-        let table = protect(&tree, &[100, 30, 3, 50]);
-        assert_eq!(shown(&table, &tree, Level::PostalCode), [Some(100), None, None, Some(50)]);
-        assert_eq!(shown(&table, &tree, Level::Country), [Some(183)]);
-        assert_eq!(table.withheld(), Withheld { too_few: 1, protective: 1 });
-    }
-
-    #[test]
-    fn nobody_needs_no_protection_but_is_not_told_apart() {
-        let tree = tree(&[3]);
-        let table = protect(&tree, &[100, 0, 50]);
-        assert_eq!(shown(&table, &tree, Level::PostalCode), [Some(100), None, Some(50)]);
-        let zero = tree.of_level(Level::PostalCode).nth(1).expect("three");
-        assert_eq!(table.status(0, zero.index()), Status::Withheld);
-    }
-
-    #[test]
-    fn a_withheld_parent_is_not_given_away_by_its_children() {
-        // Commune C2 (40) hides the small C0 within its province, so its only postal code must hide too.
-        let tree = tree(&[1, 1, 1, 1]);
-        let table = protect(&tree, &[3, 40, 500, 600]);
-        assert_eq!(shown(&table, &tree, Level::Commune), [None, None, Some(500), Some(600)]);
-        assert_eq!(shown(&table, &tree, Level::PostalCode), [None, None, Some(500), Some(600)]);
-    }
-
-    #[test]
-    fn a_place_that_no_cell_serves_is_no_coverage_and_hides_nobody() {
-        let tree = tree(&[3]);
-        let places: Vec<_> = tree.of_level(Level::PostalCode).collect();
-        let covered = tree.covered([places[0], places[2]]);
-        let policy = Policy { threshold: Threshold::new(K).expect("safe") };
-        let table = presence(&tree, &[100, 0, 3]).protect(&policy, &tree, &covered);
-        assert_eq!(table.status(0, places[1].index()), Status::NoCoverage);
-        assert_eq!(shown(&table, &tree, Level::PostalCode), [None, None, None]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_parent_minus_its_children_tells_a_small_group(
-            sizes in prop::collection::vec(1..5_usize, 1..8),
-            atoms in prop::collection::vec(prop_oneof![Just(0_u64), Just(1), Just(K - 1), Just(K), 0..200_u64], 40),
-        ) {
-            let tree = tree(&sizes);
-            let table = protect(&tree, &atoms);
-            let mut truth = presence(&tree, &atoms).devices;
-            roll_up(&mut truth, &tree);
-            for place in tree.ids() {
-                let cell = table.published(0, place.index());
-                prop_assert!(cell.is_none_or(|devices| devices >= K && devices == truth[place.index()]));
-                let hidden = |p: &PlaceId| table.published(0, p.index()).is_none();
-                let below: Vec<_> = tree.children(place).filter(hidden).collect();
-                let sum: u64 = below.iter().map(|p| truth[p.index()]).sum();
-                if cell.is_some() {
-                    prop_assert!(sum == 0 || sum >= K, "parent minus children gives {sum}");
-                } else if truth[place.index()] >= K && tree.level(place) != Level::PostalCode {
-                    prop_assert!(sum >= K, "children give a withheld parent back");
-                }
+            Guard::Nested { .. } => None,
+        })
+        .collect();
+    // Longer periods first: what is shown of them decides about the shorter.
+    for shorter in [false, true] {
+        for (table, guard) in guards.iter().enumerate() {
+            if let Guard::Nested { tree, covered, groups, within, holding } = guard
+                && within.is_some() == shorter
+            {
+                let of = |table: &usize| done[*table].as_ref().expect("a table protected before");
+                let within = within.as_ref().map(|(table, times)| (of(table), times.as_slice()));
+                let holding = holding.as_ref().map(|(table, times)| (of(table), times.as_slice()));
+                let places = nested::Places { tree, covered, groups };
+                let nest = nested::Nest { k: policy.threshold.k(), places, within, holding };
+                done[table] = Some(nested::protect(&tables[table], &nest));
             }
         }
     }
+    let done: Vec<Done> = done.into_iter().flatten().collect();
+    let (mut protected, mut witnesses) = (Vec::new(), Vec::new());
+    for (table, part) in done.into_iter().enumerate() {
+        protected.push(part.table);
+        witnesses.extend(part.witnesses.into_iter().map(|witness| Witness { table, ..witness }));
+    }
+    Protected { tables: protected, witnesses }
+}
+
+/// Protects a table of sums at all its times.
+fn protect_sums(
+    table: &CountTable,
+    lattice: &Lattice,
+    groups: &[usize],
+    rule: Rule,
+    witnesses: bool,
+) -> Done {
+    let (times, slots) = (table.shape.grid.times(), table.shape.grid.places());
+    assert_eq!((slots, groups.len()), (lattice.slots(), lattice.columns()), "a table over another lattice");
+    let atoms_at = |time: usize| -> Vec<u64> {
+        (0..lattice.atoms()).map(|atom| table.devices[time * slots + lattice.slot(atom)]).collect()
+    };
+    let at = |time: usize, before: Option<&Pattern>| {
+        let atoms = atoms_at(time);
+        suppress(lattice, Numbers { atoms: &atoms, devices: None, withheld: None }, rule, before)
+    };
+    let first = (times > 0).then(|| at(0, None));
+    let chains: Vec<Vec<Pattern>> = (0..times.div_ceil(CHAIN))
+        .into_par_iter()
+        .map(|chain| {
+            let mut patterns: Vec<Pattern> = Vec::new();
+            for time in (chain * CHAIN).max(1)..times.min((chain + 1) * CHAIN) {
+                let next = at(time, patterns.last().or(first.as_ref()));
+                patterns.push(next);
+            }
+            patterns
+        })
+        .collect();
+    let patterns: Vec<Pattern> = first.into_iter().chain(chains.into_iter().flatten()).collect();
+    let mut account = Account::new(groups);
+    let (mut cells, mut truth) = (Vec::new(), Vec::new());
+    for (time, pattern) in patterns.iter().enumerate() {
+        let sums = lattice.sums(&atoms_at(time));
+        for (column, group) in groups.iter().enumerate() {
+            let Some(class) = lattice.class_of(column) else {
+                cells.push(Cell::NoCoverage);
+                truth.push(0);
+                continue;
+            };
+            let (devices, withheld) = (sums[class], pattern.withheld[class]);
+            account.add(*group, devices, withheld, pattern.small[class]);
+            cells.push(if withheld { Cell::Withheld } else { Cell::Published(devices) });
+            truth.push(devices);
+        }
+    }
+    let witnesses = if witnesses {
+        let found =
+            patterns.par_iter().enumerate().map(|(time, p)| witnesses_at(time, p, lattice, &atoms_at(time)));
+        found.flatten_iter().collect()
+    } else {
+        Vec::new()
+    };
+    let grid = Grid::new(times, lattice.columns());
+    Done { table: ProtectedTable { grid, cells, account }, truth, witnesses }
+}
+
+/// The true table first, then the tables that might have been in its stead.
+fn witnesses_at(time: usize, pattern: &Pattern, lattice: &Lattice, atoms: &[u64]) -> Vec<Witness> {
+    let truth = atoms.iter().enumerate().filter(|(_, devices)| **devices > 0);
+    let truth = truth.map(|(atom, devices)| (index(atom), *devices)).collect();
+    let all = std::iter::once(truth).chain(pattern.witnesses(lattice, atoms)).enumerate();
+    let witness = |(number, atoms): (usize, Vec<(u32, u64)>)| Witness {
+        table: 0,
+        time,
+        number,
+        devices: atoms.into_iter().map(|(atom, n)| (lattice.slot(atom as usize), n)).collect(),
+    };
+    all.map(witness).collect()
 }

@@ -11,20 +11,38 @@ pub(crate) enum Cell {
 }
 
 /// How much was withheld, for the ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Withheld {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
     /// Cells with fewer devices than the threshold, nobody included.
     pub too_few: u64,
     /// Cells withheld to protect those.
     pub protective: u64,
+    /// Devices in all cells of each group of columns, added up over times.
+    pub devices: Vec<u64>,
+    /// Devices in the withheld ones among them.
+    pub withheld_devices: Vec<u64>,
 }
 
-/// Published devices by time and place. There is no way to make one but
-/// [`CountTable::protect`](crate::CountTable::protect).
+impl Account {
+    pub(crate) fn new(groups: &[usize]) -> Self {
+        let n = groups.iter().max().map_or(0, |last| last + 1);
+        Self { devices: vec![0; n], withheld_devices: vec![0; n], ..Self::default() }
+    }
+
+    pub(crate) fn add(&mut self, group: usize, devices: u64, withheld: bool, small: bool) {
+        self.devices[group] += devices;
+        if withheld {
+            self.withheld_devices[group] += devices;
+            *(if small { &mut self.too_few } else { &mut self.protective }) += 1;
+        }
+    }
+}
+
+/// Published devices by time and place. There is no way to make one but [`protect`](crate::protect).
 pub struct ProtectedTable {
     pub(crate) grid: Grid,
     pub(crate) cells: Vec<Cell>,
-    pub(crate) withheld: Withheld,
+    pub(crate) account: Account,
 }
 
 impl ProtectedTable {
@@ -55,7 +73,29 @@ impl ProtectedTable {
 
     /// How much was withheld. For the ledger, which never leaves.
     #[must_use]
-    pub fn withheld(&self) -> Withheld {
-        self.withheld
+    pub fn account(&self) -> &Account {
+        &self.account
     }
+}
+
+/// A table that might have been: it agrees with every published number, and shows withheld ones at k or more, or at
+/// nobody. For the ledger, which never leaves: where it does not differ from the true table it tells it.
+pub struct Witness {
+    /// Which of the protected tables.
+    pub table: usize,
+    /// At which of its times.
+    pub time: usize,
+    /// Its number among the witnesses of that time; number 0 is the true table.
+    pub number: usize,
+    /// Devices by slot of the table. Number 0 names every slot where there is somebody, the others those in which
+    /// they differ from it.
+    pub devices: Vec<(usize, u64)>,
+}
+
+/// All that came out of the exit.
+pub struct Protected {
+    /// What may be read, shaped and written: the tables, in the order of the counts.
+    pub tables: Vec<ProtectedTable>,
+    /// Why that is safe: for the ledger alone.
+    pub witnesses: Vec<Witness>,
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use rayon::prelude::*;
 use throng_anonymiser::{
-    Ballot, Counted, Crowd, Entrance, Frame, Measure, Policy, Shape, Share, Shares, Source, Subscribers,
-    Threshold, Trajectory,
+    Ballot, Counted, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Shares, Source,
+    Subscribers, Threshold, Trajectory, protect,
 };
 use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
 
@@ -53,7 +53,7 @@ const ABOVE: usize = 4;
 
 fn shape() -> Shape {
     let times = usize::try_from(SPAN).expect("small");
-    Shape { grid: Grid::new(times, ABOVE + CELLS), measure: Measure::Additive }
+    Shape { grid: Grid::new(times, ABOVE + CELLS) }
 }
 
 /// Marks every sighting, twice: a person has one vote in each slot.
@@ -84,9 +84,11 @@ fn count(rows: &[Row], subscribers: &Subscribers, memory: usize, mut shares: Sha
             Some(sum) => sum.absorb(counted),
         });
     }
-    let Counted { devices, duplicates, mut tables } = total.expect("at least one share");
-    let policy = Policy { threshold: Threshold::accept_small(1).expect("one is something") };
-    let table = tables.remove(0).protect(&policy, &tree(), &[true; ABOVE + CELLS]);
+    let Counted { devices, duplicates, tables } = total.expect("at least one share");
+    let policy = Policy::certified(Threshold::accept_small(1).expect("one is something"));
+    let lattice = Lattice::of_places(&tree(), &[true; ABOVE + CELLS]);
+    let guard = Guard::Sums { lattice: &lattice, groups: &[0; ABOVE + CELLS], counts_per_device: 1 };
+    let table = protect(tables, &[guard], &policy).tables.remove(0);
     let slots =
         (0..shape().grid.times()).flat_map(|time| (ABOVE..ABOVE + CELLS).map(move |place| (time, place)));
     (devices, duplicates, slots.map(|(time, place)| table.published(time, place).unwrap_or(0)).collect())

@@ -1,10 +1,9 @@
 //! A table is protected once: a second pattern beside the first could tell what each hides.
-use throng_anonymiser::{CountTable, Policy};
-use throng_schema::PlaceTree;
+use throng_anonymiser::{CountTable, Guard, Policy, protect};
 
-fn twice(table: CountTable, policy: &Policy, tree: &PlaceTree) {
-    let _one = table.protect(policy, tree, &[]);
-    let _two = table.protect(policy, tree, &[]);
+fn twice(table: CountTable, guards: &[Guard<'_>], policy: &Policy) {
+    let _one = protect(vec![table], guards, policy);
+    let _two = protect(vec![table], guards, policy);
 }
 
 fn main() {}
