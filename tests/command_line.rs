@@ -141,7 +141,7 @@ fn a_flag_wins_over_the_config() {
             .arg("run")
             .arg("--config")
             .arg(&config)
-            .args(["--k", "5", "--accept-small-k"])
+            .args(["--k", "5", "--accept-small-k", "--supersede"])
             .output()
             .expect("runs"),
     );

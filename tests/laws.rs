@@ -111,7 +111,7 @@ fn a_release_replaces_the_earlier_one_whole_and_leaves_nothing_beside_it() {
     let file = write_events(folder.path(), "day", world::Form::Csv, &events(100, 2));
     let out = folder.path().join("to/release");
     succeeded(&run(std::slice::from_ref(&file), &cells, &out, &["--reports", "presence"]));
-    succeeded(&run(&[file], &cells, &out, &["--reports", "visitors"]));
+    succeeded(&run(&[file], &cells, &out, &["--reports", "visitors", "--supersede"]));
     assert!(!out.join("presence").exists() && out.join("visitors").exists());
     let mut beside: Vec<_> = fs::read_dir(folder.path().join("to"))
         .expect("there")
@@ -156,6 +156,14 @@ fn a_release_of_another_version_is_replaced() {
     let path = out.join("manifest.json");
     let text = fs::read_to_string(&path).expect("read").replace("\"step_s\": 900", "\"pace_s\": 900");
     fs::write(&path, text.replace("\"schema_version\": 1", "\"schema_version\": 0")).expect("written");
+    // The same days were protected by other rules; of other days it would be replaced without a word.
+    assert_eq!(run(std::slice::from_ref(&file), &cells, &out, &[]).status.code(), Some(2));
+    let text = fs::read_to_string(&path).expect("read").replace("2026-10-15", "2026-10-14");
+    fs::write(&path, text).expect("written");
+    for report in ["presence", "visitors"] {
+        let folder = out.join(report);
+        fs::rename(folder.join("date=2026-10-15"), folder.join("date=2026-10-14")).expect("moved");
+    }
     succeeded(&run(&[file], &cells, &out, &[]));
     succeeded(&throng().arg("verify").arg(&out).output().expect("runs"));
 }

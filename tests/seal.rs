@@ -1,0 +1,123 @@
+//! Days are released once: a second release beside the first would give away by subtraction what both withhold.
+
+mod world;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+use world::{
+    Event, Form, MIDNIGHT_US, event, events, files, run, said, succeeded, throng, write_cells, write_events,
+};
+
+/// A folder with a cell plan, events, and a release of them.
+struct Standing {
+    folder: tempfile::TempDir,
+    file: PathBuf,
+}
+
+impl Standing {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        write_cells(folder.path());
+        let file = write_events(folder.path(), "day", Form::Csv, &events(120, 21));
+        let standing = Self { folder, file };
+        succeeded(&standing.run("release", &[]));
+        standing
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, out: &str, more: &[&str]) -> Output {
+        run(std::slice::from_ref(&self.file), &self.path("cells.csv"), &self.path(out), more)
+    }
+
+    fn change_the_events(&self) {
+        let mut rows: Vec<Event> = events(120, 21);
+        rows.extend((0..60).map(|i| event(&format!("late-{i}"), MIDNIGHT_US + i * 1_000_000, "a-1")));
+        write_events(self.folder.path(), "day", Form::Csv, &rows);
+    }
+
+    fn refuses(&self, output: &Output, why: &str) {
+        assert_eq!(output.status.code(), Some(2), "{}", said(output));
+        for word in [why, "--supersede", "release"] {
+            assert!(said(output).contains(word), "expected `{word}` in {}", said(output));
+        }
+    }
+}
+
+fn supersedes(out: &Path) -> Vec<String> {
+    let json = fs::read(out.join("manifest.json")).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    let named = manifest["supersedes"].as_array().expect("a list").iter();
+    named.map(|hash| hash.as_str().expect("text").to_owned()).collect()
+}
+
+fn hash(out: &Path) -> String {
+    blake3::hash(&fs::read(out.join("manifest.json")).expect("a manifest")).to_hex().to_string()
+}
+
+#[test]
+fn the_same_days_under_other_parameters_are_refused_there_and_beside() {
+    let standing = Standing::new();
+    let before = files(&standing.path("release"));
+    for out in ["release", "another"] {
+        standing.refuses(&standing.run(out, &["--k", "20"]), "other parameters");
+        standing.refuses(&standing.run(out, &["--to", "2026-10-16"]), "other parameters");
+    }
+    assert!(files(&standing.path("release")) == before, "the release that stands is untouched");
+    assert!(!standing.path("another").exists());
+}
+
+#[test]
+fn other_inputs_are_refused_when_their_numbers_are_others() {
+    let standing = Standing::new();
+    let before = files(&standing.path("release"));
+    standing.change_the_events();
+    for out in ["release", "another"] {
+        standing.refuses(&standing.run(out, &[]), "the inputs have changed");
+    }
+    assert!(files(&standing.path("release")) == before, "the release that stands is untouched");
+}
+
+#[test]
+fn what_is_superseded_is_named_and_made_again_to_the_byte() {
+    let standing = Standing::new();
+    let release = standing.path("release");
+    let (first, again) = (hash(&release), files(&release));
+    succeeded(&standing.run("release", &[]));
+    assert!(files(&release) == again, "the same release again needs no word");
+    assert_eq!(supersedes(&release), [] as [&str; 0]);
+
+    succeeded(&standing.run("release", &["--k", "20", "--supersede"]));
+    assert_eq!(supersedes(&release), [first.clone()]);
+    succeeded(&throng().arg("verify").arg(&release).output().expect("runs"));
+    let second = files(&release);
+    succeeded(&standing.run("release", &["--k", "20"]));
+    assert!(files(&release) == second, "and so is one that superseded another");
+
+    succeeded(&standing.run("beside", &["--k", "30", "--supersede"]));
+    assert_eq!(supersedes(&standing.path("beside")), [hash(&release)]);
+}
+
+#[test]
+fn other_days_are_released_as_they_come() {
+    let standing = Standing::new();
+    let day = |more: &[&str]| {
+        let mut command = throng();
+        command.arg("run").arg("--events").arg(&standing.file).arg("--cells").arg(standing.path("cells.csv"));
+        command
+            .arg("--out")
+            .arg(standing.path("release"))
+            .args(["--as-of", "2026-10-18", "--k", "15"])
+            .args(more);
+        command.output().expect("runs")
+    };
+    // The evening before is context of the first day, so there is something to release.
+    succeeded(&day(&["--from", "2026-10-14"]));
+    assert_eq!(supersedes(&standing.path("release")), [] as [&str; 0]);
+}
