@@ -10,7 +10,7 @@
 //! cheapest way, bounded by the best found so far and by a number of steps, so that it always ends and gives the
 //! same answer on every machine.
 
-use crate::lattice::{Lattice, Sets};
+use crate::lattice::{Lattice, Sets, index};
 
 /// Devices moved in one atom: more or fewer.
 pub(crate) type Move = (u32, i64);
@@ -268,19 +268,13 @@ impl<'a> Market<'a> {
     fn add(&mut self, atom: u32, sign: i32, spared: Option<u32>) -> Option<u64> {
         self.used.push((atom, sign));
         self.is_used[atom as usize] = true;
+        let own = self.lattice.own(atom);
         let mut cost = Some(0);
-        for class in self.lattice.classes_of.of(atom as usize) {
-            let c = *class as usize;
-            if self.withheld[c] || self.is_paid[c] {
-                continue;
-            }
-            if self.lattice.atoms_of.of(c).len() == 1 {
-                cost = cost.filter(|_| spared != Some(*class)).map(|cost: u64| cost + self.price[c]);
-                self.pay(*class);
-            } else {
-                self.unbalance(*class, sign);
-            }
+        if !self.withheld[own] && !self.is_paid[own] {
+            cost = (spared.map(|class| class as usize) != Some(own)).then_some(self.price[own]);
+            self.pay(index(own));
         }
+        self.unbalance_all(atom, sign);
         cost
     }
 
@@ -288,11 +282,7 @@ impl<'a> Market<'a> {
     fn take_back(&mut self, paid: usize) {
         let Some((atom, sign)) = self.used.pop() else { return };
         self.is_used[atom as usize] = false;
-        for class in self.lattice.classes_of.of(atom as usize) {
-            if !self.withheld[*class as usize] && !self.is_paid[*class as usize] {
-                self.unbalance(*class, -sign);
-            }
-        }
+        self.unbalance_all(atom, -sign);
         while self.paid.len() > paid {
             self.pay_back();
         }
@@ -306,6 +296,15 @@ impl<'a> Market<'a> {
     fn pay_back(&mut self) {
         if let Some(class) = self.paid.pop() {
             self.is_paid[class as usize] = false;
+        }
+    }
+
+    fn unbalance_all(&mut self, atom: u32, sign: i32) {
+        let lattice = self.lattice;
+        for class in lattice.classes_of.of(atom as usize) {
+            if !self.withheld[*class as usize] && !self.is_paid[*class as usize] {
+                self.unbalance(*class, sign);
+            }
         }
     }
 
@@ -391,10 +390,8 @@ impl<'a> Market<'a> {
 
     /// Whether moving the atom would cost something by itself.
     fn is_dear(&self, atom: u32) -> bool {
-        self.lattice.classes_of.of(atom as usize).iter().any(|class| {
-            let c = *class as usize;
-            self.lattice.atoms_of.of(c).len() == 1 && !self.withheld[c] && !self.is_paid[c]
-        })
+        let own = self.lattice.own(atom);
+        !self.withheld[own] && !self.is_paid[own]
     }
 
     fn may_move(&self, atom: u32, sign: i32, quest: &Quest) -> bool {
@@ -402,7 +399,7 @@ impl<'a> Market<'a> {
             return false;
         }
         // What the class gains must stay in it.
-        let inside = || self.lattice.classes_of.of(atom as usize).contains(&quest.wish.class);
+        let inside = || self.lattice.classes_of.of(atom as usize).binary_search(&quest.wish.class).is_ok();
         sign == quest.sign || !inside()
     }
 }

@@ -64,6 +64,8 @@ pub struct Lattice {
     /// Where each atom is counted: its own column, or a slot behind all columns.
     slots: Vec<u32>,
     slots_len: usize,
+    /// The class of each atom alone.
+    own: Vec<u32>,
 }
 
 impl Lattice {
@@ -92,9 +94,7 @@ impl Lattice {
         };
         let class_of: Vec<_> =
             columns.iter().map(|atoms| (!atoms.is_empty()).then(|| class(atoms.clone(), 1))).collect();
-        for atom in 0..atoms {
-            class(vec![index(atom)], 0);
-        }
+        let own = (0..atoms).map(|atom| class(vec![index(atom)], 0)).collect();
         let mut slots = vec![None; atoms];
         for (column, atoms) in columns.iter().enumerate() {
             if let [atom] = atoms[..] {
@@ -113,7 +113,7 @@ impl Lattice {
             .collect();
         let atoms_of = Sets::new(sets);
         let classes_of = atoms_of.inverted(atoms);
-        Self { class_of, shown, atoms_of, classes_of, slots, slots_len }
+        Self { class_of, shown, atoms_of, classes_of, slots, slots_len, own }
     }
 
     /// The lattice of a tree of places: postal codes that some cell serves are atoms, every place is a column.
@@ -183,6 +183,12 @@ impl Lattice {
 
     pub(crate) fn classes(&self) -> usize {
         self.shown.len()
+    }
+
+    /// The class of an atom alone.
+    #[inline]
+    pub(crate) fn own(&self, atom: u32) -> usize {
+        self.own[atom as usize] as usize
     }
 
     /// How many columns show a class.

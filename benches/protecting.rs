@@ -1,0 +1,32 @@
+//! What does protection cost, and how much does it withhold, on one table of 22,568 numbers and one of 127,450?
+
+mod blocks;
+
+use blocks::Block;
+use criterion::{Criterion, criterion_group, criterion_main};
+use throng_anonymiser::{Safety, suppress};
+
+fn protecting(criterion: &mut Criterion) {
+    // `cargo bench -- --test` tries each once, and the largest not at all.
+    let tried = std::env::args().any(|argument| argument == "--test");
+    let mut group = criterion.benchmark_group("protecting");
+    group.sample_size(10);
+    for (name, safeties) in [
+        (
+            "residence",
+            &[Safety::Exact, Safety::ExactWithGroups, Safety::CertifiedGroups, Safety::Certified][..],
+        ),
+        ("flows", &[Safety::Exact, Safety::ExactWithGroups]),
+    ] {
+        let block = Block::read(name);
+        for safety in safeties.iter().filter(|safety| !tried || **safety < Safety::CertifiedGroups) {
+            let protect = || suppress(&block.lattice, block.numbers(), block.rule(*safety), None);
+            println!("{}", block.account(name, *safety, &protect()));
+            group.bench_function(format!("{name}, {safety:?}"), |bench| bench.iter(protect));
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, protecting);
+criterion_main!(benches);
