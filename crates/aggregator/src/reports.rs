@@ -1,51 +1,16 @@
 //! Which reports a run makes, and the one function by which a person is counted for all of them at once.
 
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use throng_anonymiser::{Ballot, Counted, Crowd, Guard, Lattice, Shape, Trajectory};
 use throng_schema::{Calendar, CellPlan, Level, PlaceTree, Ticks};
+pub use throng_schema::{Report, UnknownReport};
 
 use crate::{
     presence::Presence,
     stay::{Stay, stays},
     visitors::Visitors,
 };
-
-/// A report that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Report {
-    /// People in a place at an instant.
-    Presence,
-    /// Distinct people in a place during an hour or a day.
-    Visitors,
-}
-
-/// A report that is not made.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no report of that name; expected any of presence, visitors")]
-pub struct UnknownReport;
-
-impl Report {
-    /// Every report there is.
-    pub const ALL: [Self; 2] = [Self::Presence, Self::Visitors];
-
-    /// Its name: that of its folder in the release.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Presence => "presence",
-            Self::Visitors => "visitors",
-        }
-    }
-}
-
-impl FromStr for Report {
-    type Err = UnknownReport;
-
-    fn from_str(name: &str) -> Result<Self, UnknownReport> {
-        Self::ALL.into_iter().find(|report| report.as_str() == name).ok_or(UnknownReport)
-    }
-}
 
 /// The reports of a run: what they need to know, and where their tables stand.
 pub struct Reports {

@@ -5,7 +5,10 @@
 //!   PlaceTree                            postal code < commune < province < region < country
 //!   CellPlan                             which cell served which postal code, from when to when
 //!   Grid                                 what a slot of a table of counts is: (time, place)
+//!   Report, Period, Status               the words in the files of a release
 //! ```
+//!
+//! With the feature `files`, also the fields of `manifest.json` and the columns of every other file of a release.
 //!
 //! ```
 //! use jiff::{civil::date, tz::TimeZone};
@@ -20,12 +23,20 @@
 
 mod calendar;
 mod cell_plan;
+#[cfg(feature = "files")]
+mod columns;
 mod grid;
+#[cfg(feature = "files")]
+mod manifest;
 mod place;
 mod release;
 
 pub use calendar::{Calendar, CalendarError, Day, MICROS_PER_SECOND, Ticks, Window, micros};
 pub use cell_plan::{CellIx, CellPlan, CellPlanError, CellVersion, VersionIx};
+#[cfg(feature = "files")]
+pub use columns::{arrow_schema, places_schema};
 pub use grid::{Grid, Slot};
+#[cfg(feature = "files")]
+pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
 pub use place::{Level, Names, PlaceId, PlaceRow, PlaceTree, PlaceTreeError};
-pub use release::{Period, SCHEMA_VERSION, Status};
+pub use release::{Period, Report, SCHEMA_VERSION, Status, UnknownReport};

@@ -1,5 +1,7 @@
 //! The words that stand in the files of a release, shared by their writer and their verifier.
 
+use std::str::FromStr;
+
 /// Version of the release's layout and columns; a reader refuses one that it does not know.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -46,5 +48,41 @@ impl Period {
             Self::Hour => "hour",
             Self::Day => "day",
         }
+    }
+}
+
+/// A report that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Report {
+    /// People in a place at an instant.
+    Presence,
+    /// Distinct people in a place during an hour or a day.
+    Visitors,
+}
+
+/// A report that is not made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("no report of that name; expected any of presence, visitors")]
+pub struct UnknownReport;
+
+impl Report {
+    /// Every report there is.
+    pub const ALL: [Self; 2] = [Self::Presence, Self::Visitors];
+
+    /// Its name: that of its folder in the release.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Presence => "presence",
+            Self::Visitors => "visitors",
+        }
+    }
+}
+
+impl FromStr for Report {
+    type Err = UnknownReport;
+
+    fn from_str(name: &str) -> Result<Self, UnknownReport> {
+        Self::ALL.into_iter().find(|report| report.as_str() == name).ok_or(UnknownReport)
     }
 }
