@@ -61,7 +61,7 @@ pub struct Lattice {
     shown: Vec<u32>,
     pub(crate) atoms_of: Sets,
     pub(crate) classes_of: Sets,
-    /// Where each atom is counted: its own column, or a slot behind all columns.
+    /// Where each atom is counted.
     slots: Vec<u32>,
     slots_len: usize,
     /// The class of each atom alone.
@@ -71,7 +71,8 @@ pub struct Lattice {
 impl Lattice {
     /// The lattice of columns over `atoms` atoms, each column given by the atoms that it sums up.
     ///
-    /// A column without atoms is a place that nobody can be in: it has no number to protect.
+    /// A column without atoms is a place that nobody can be in: it has no number to protect. Columns go from coarse
+    /// to fine: an atom is counted in the last column that shows it alone, or in a slot behind all columns.
     ///
     /// # Panics
     /// When a column names an atom that is not there.
@@ -98,7 +99,8 @@ impl Lattice {
         let mut slots = vec![None; atoms];
         for (column, atoms) in columns.iter().enumerate() {
             if let [atom] = atoms[..] {
-                slots[atom as usize].get_or_insert(index(column));
+                // The last: a commune of one postal code comes before it.
+                slots[atom as usize] = Some(index(column));
             }
         }
         let mut slots_len = columns.len();
@@ -218,7 +220,7 @@ impl Lattice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use throng_schema::PlaceRow;
+    use throng_schema::{PlaceId, PlaceRow};
 
     #[test]
     fn columns_over_the_same_atoms_are_one_number() {
@@ -228,7 +230,7 @@ mod tests {
         assert_eq!(lattice.shown(lattice.class_of(1).expect("a class")), 2);
         // Atoms 1 and 2 are shown by no column, and are counted behind all of them.
         assert_eq!((lattice.columns(), lattice.slots()), (5, 7));
-        assert_eq!([0, 1, 2].map(|atom| lattice.slot(atom)), [1, 5, 6]);
+        assert_eq!([0, 1, 2].map(|atom| lattice.slot(atom)), [2, 5, 6]);
         assert_eq!(lattice.classes(), 5);
     }
 
@@ -240,6 +242,9 @@ mod tests {
         });
         let tree = PlaceTree::new(&rows).expect("tree");
         let places = Lattice::of_places(&tree, &vec![true; tree.len()]);
+        for atom in 0..places.atoms() {
+            assert_eq!(tree.level(PlaceId(index(places.slot(atom)))), Level::PostalCode);
+        }
         let classes = Lattice::new(2, &[vec![0, 1], vec![0], vec![1]]);
         let product = places.product(&classes);
         assert_eq!((product.columns(), product.atoms()), (tree.len() * 3, 4));
