@@ -1,5 +1,7 @@
 //! Tables that are kept as data: postal codes by residence, and trips between communes, each at one time.
 
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use throng_anonymiser::{Lattice, Numbers, Pattern, Rule, Safety};
@@ -8,23 +10,29 @@ use throng_anonymiser::{Lattice, Numbers, Pattern, Rule, Safety};
 pub(crate) struct Block {
     pub(crate) lattice: Lattice,
     pub(crate) columns: Vec<Vec<u32>>,
+    /// How coarse each column is, by place and by residence: 0 is the finest.
+    pub(crate) levels: Vec<(usize, usize)>,
     pub(crate) atoms: Vec<u64>,
 }
 
 impl Block {
-    /// `data-samples/disclosure/NAME-block.csv.gz`: a row for each atom, with the places above it, its class of
-    /// residence and what is above that, and its number.
+    /// `data-samples/disclosure/NAME-block.csv.gz`.
     ///
     /// # Panics
     /// When the file is not what it should be.
     pub(crate) fn read(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join(format!("data-samples/disclosure/{name}-block.csv.gz"));
+        let file = format!("data-samples/disclosure/{name}-block.csv.gz");
+        let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a block");
         let mut text = String::new();
-        let file = File::open(path).expect("a block");
         flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("text");
-        let mut lines = text.lines();
-        let head: Vec<&str> = lines.next().expect("a header").split(',').collect();
+        let (head, rows) = text.split_once('\n').expect("a header");
+        Self::parse(head, rows.lines())
+    }
+
+    /// The table of a CSV with a row for each atom: the places above it (`pc, com, prov, reg`), its class of residence
+    /// and what is above that (`res, rprov, rreg, nat`, as far as there), and its number (`n`).
+    pub(crate) fn parse<'a>(head: &str, rows: impl Iterator<Item = &'a str>) -> Self {
+        let head: Vec<&str> = head.trim().split(',').collect();
         let at = |wanted: &str| head.iter().position(|column| *column == wanted);
         // What a row is, from fine to coarse, by place and by residence.
         let places = ["pc", "com", "prov", "reg"].map(|column| at(column).expect("a place"));
@@ -33,8 +41,8 @@ impl Block {
         let number = at("n").expect("a number");
         let mut columns: BTreeMap<(usize, String, usize, String), Vec<u32>> = BTreeMap::new();
         let mut atoms = Vec::new();
-        for line in lines {
-            let row: Vec<&str> = line.split(',').collect();
+        for line in rows {
+            let row: Vec<&str> = line.trim().split(',').collect();
             let atom = u32::try_from(atoms.len()).expect("small");
             atoms.push(row[number].parse().expect("a number"));
             let above = |columns: &[usize], top: &str| -> Vec<(usize, String)> {
@@ -48,8 +56,9 @@ impl Block {
                 }
             }
         }
+        let levels = columns.keys().map(|(place, _, class, _)| (*place, *class)).collect();
         let columns: Vec<Vec<u32>> = columns.into_values().collect();
-        Self { lattice: Lattice::new(atoms.len(), &columns), columns, atoms }
+        Self { lattice: Lattice::new(atoms.len(), &columns), columns, levels, atoms }
     }
 
     pub(crate) fn numbers(&self) -> Numbers<'_> {

@@ -53,22 +53,23 @@ pub(crate) struct Wish {
     pub(crate) below: u64,
 }
 
-/// Atoms in one cycle. Six reach across two dimensions and back; eight find 1 % more and take twice as long. In a
-/// tree every exchange is made of pairs: what one atom gains, another loses.
-const CYCLE: usize = 6;
-const CYCLE_IN_A_TREE: usize = 2;
+/// Atoms in one cycle: first short ones, whose price bounds the search for longer ones. Six reach across two
+/// dimensions and back; eight find 1 % more and take twice as long.
+const CYCLES: &[usize] = &[4, 6];
+/// In a tree every exchange is made of pairs: what one atom gains, another loses.
+const CYCLES_IN_A_TREE: &[usize] = &[2];
 
 /// Steps of a search for an exchange that costs nothing, for one that costs something, and for each part of one
-/// that gathers from several atoms. Chosen on tables of 20,000 columns, where ten times more gain under 1 %.
+/// that gathers from several atoms. Chosen on tables of 20,000 columns, where three times more gain about 1 %.
 const STEPS_FREE: u32 = 1_000;
-const STEPS_PRICED: u32 = 20_000;
-const STEPS_PART: u32 = 300;
+const STEPS_PRICED: u32 = 6_000;
+const STEPS_PART: u32 = 500;
 
 /// From how many atoms of a class a search may begin.
 const BEGINNINGS: usize = 12;
 
 /// From how many donors devices may be gathered.
-const PARTS: usize = 20;
+const PARTS: usize = 60;
 
 /// Where exchanges are searched: one table with what is withheld in it.
 pub(crate) struct Market<'a> {
@@ -90,7 +91,8 @@ pub(crate) struct Market<'a> {
     used: Vec<(u32, i32)>,
     is_used: Vec<bool>,
     steps: u32,
-    /// Atoms in one cycle.
+    /// Atoms in one cycle: those that are tried, and the one that is being tried.
+    cycles: &'static [usize],
     cycle: usize,
 }
 
@@ -130,7 +132,8 @@ impl<'a> Market<'a> {
             used: Vec::new(),
             is_used: vec![false; n],
             steps: 0,
-            cycle: if lattice.is_tree() { CYCLE_IN_A_TREE } else { CYCLE },
+            cycles: if lattice.is_tree() { CYCLES_IN_A_TREE } else { CYCLES },
+            cycle: 0,
         }
     }
 
@@ -160,8 +163,10 @@ impl<'a> Market<'a> {
             }
             let wish = Wish { class, devices, spared: None, below: 1 };
             let mut quest = Quest { wish, least: devices, sign: -1, steps: STEPS_FREE, best: 1, found: None };
-            self.steps = 0;
-            self.begin(*atom, &mut quest);
+            for cycle in self.cycles {
+                (self.cycle, self.steps) = (*cycle, 0);
+                self.begin(*atom, &mut quest);
+            }
             let Some(units) = quest.found.take() else {
                 self.forget();
                 return None;
@@ -229,30 +234,37 @@ impl<'a> Market<'a> {
 
     /// Searches from some atoms of the class.
     fn search(&mut self, wish: Wish, least: u64, steps: u32) -> Option<(u64, Vec<(u32, i32)>)> {
-        let mut quest = Quest { wish, least, sign: 1, steps, best: wish.below, found: None };
-        self.steps = 0;
         let atoms_of = self.atoms_of;
-        let beginnings = || atoms_of.of(wish.class as usize).iter().take(BEGINNINGS);
-        for atom in beginnings() {
-            self.begin(*atom, &mut quest);
-            if quest.best == 0 || self.steps >= steps {
-                break;
-            }
+        let beginnings = atoms_of.of(wish.class as usize);
+        let beginnings = &beginnings[..beginnings.len().min(BEGINNINGS)];
+        let steps = steps / index(beginnings.len().max(1));
+        let mut quest = Quest { wish, least, sign: 1, steps, best: wish.below, found: None };
+        for atom in beginnings {
+            self.withhold_all_above(*atom, &mut quest);
         }
-        if quest.found.is_none() {
-            // The dearest way, which needs no search: everything above an atom is withheld.
-            for atom in beginnings() {
-                let above = self.lattice.classes_of.of(*atom as usize);
-                let published = above.iter().filter(|class| !self.withheld[**class as usize]);
-                let cost = published.clone().map(|class| self.price[*class as usize]).sum();
-                let spared = published.clone().any(|class| Some(*class) == wish.spared);
-                if !spared && cost < quest.best {
-                    quest.best = cost;
-                    quest.found = Some(vec![(*atom, 1)]);
+        for cycle in self.cycles {
+            self.cycle = *cycle;
+            for atom in beginnings {
+                self.steps = 0;
+                self.begin(*atom, &mut quest);
+                if quest.best == 0 {
+                    break;
                 }
             }
         }
         quest.found.map(|units| (quest.best, units))
+    }
+
+    /// The dearest way, which needs no search and bounds it.
+    fn withhold_all_above(&self, atom: u32, quest: &mut Quest) {
+        let above = self.lattice.classes_of.of(atom as usize).iter();
+        let published = above.filter(|class| !self.withheld[**class as usize]);
+        let cost = published.clone().map(|class| self.price[*class as usize]).sum();
+        let spared = published.clone().any(|class| Some(*class) == quest.wish.spared);
+        if !spared && cost < quest.best {
+            quest.best = cost;
+            quest.found = Some(vec![(atom, quest.sign)]);
+        }
     }
 
     fn begin(&mut self, atom: u32, quest: &mut Quest) {
@@ -337,7 +349,7 @@ impl<'a> Market<'a> {
         };
         if self.used.len() >= self.cycle {
             // Elsewhere this finds much that is no better, and costs steps that longer searches need.
-            if self.cycle == CYCLE_IN_A_TREE {
+            if self.cycles == CYCLES_IN_A_TREE {
                 self.settle(cost, quest);
             }
             return;

@@ -6,7 +6,7 @@
 //! rules out that it is a sum or difference of published numbers, for the true table and the witness would have to
 //! agree on it.
 //!
-//! 1. Each primary class takes the exchange that costs the least, one after the other, the larger ones first.
+//! 1. Each primary class takes the exchange that costs the least, one after the other, the narrow ones first.
 //! 2. Then, again and again, one protective class is spared: all exchanges that touch it are taken back and found
 //!    anew without it, and where that withholds no more than before, it stays so.
 //!
@@ -227,6 +227,9 @@ const PRICE_AGAIN: u64 = 640;
 /// What a column costs more for each doubling of its atoms: a sixteenth, so that a total is not given for a part.
 const PRICE_OF_WIDTH: u64 = 64;
 
+/// An exchange that withholds more than about thirty columns is worth waiting with.
+const DEAR: u64 = 32 * PRICE;
+
 /// How often all protective classes are tried, at most. The gain of each round is about a quarter of the last one's.
 const ROUNDS: usize = 12;
 
@@ -296,7 +299,8 @@ impl<'a> Deals<'a> {
         Wish { class, devices, spared, below }
     }
 
-    /// An exchange for every small class that needs one. The wider ones come first: they have the most choice.
+    /// An exchange for every small class that needs one. The narrow ones come first: the wider can use what is then
+    /// withheld.
     fn strike_all(&mut self) {
         let table = self.table;
         let needs = |class: &u32| {
@@ -307,12 +311,17 @@ impl<'a> Deals<'a> {
         let mut order: Vec<u32> = (0..table.lattice.classes()).map(index).filter(needs).collect();
         order.sort_by_key(|class| {
             let c = *class as usize;
-            (std::cmp::Reverse(table.lattice.atoms_of.of(c).len()), table.sums[c], table.rank[c])
+            (table.lattice.atoms_of.of(c).len(), table.sums[c], table.rank[c])
         });
-        for class in order {
-            if let Some(exchange) = self.market.fill(self.wish(class, None, u64::MAX)) {
-                self.strike(class, exchange, &mut Vec::new());
-            }
+        // What is dear waits: when the others have theirs, more is withheld that it can use for nothing.
+        for below in [DEAR, u64::MAX] {
+            order.retain(|class| match self.market.fill(self.wish(*class, None, below)) {
+                Some(exchange) => {
+                    self.strike(*class, exchange, &mut Vec::new());
+                    false
+                }
+                None => true,
+            });
         }
     }
 
