@@ -63,7 +63,10 @@ pub fn bounds(incidence: &Incidence, known: &[Option<Bounds>]) -> Result<Vec<Bou
 }
 
 /// Bounds of all atoms, then of all columns.
-pub(crate) fn propagate(incidence: &Incidence, known: &[Option<Bounds>]) -> Result<Vec<Bounds>, Contradiction> {
+pub(crate) fn propagate(
+    incidence: &Incidence,
+    known: &[Option<Bounds>],
+) -> Result<Vec<Bounds>, Contradiction> {
     assert_eq!(known.len(), incidence.columns(), "one entry for each column");
     let mut bounds = vec![Bounds::ANY; incidence.atoms()];
     bounds.extend(known.iter().enumerate().map(|(column, known)| {

@@ -242,7 +242,8 @@ impl System {
     /// One solution, drawn at random from all. The draw is the same every time, so that two checks say the same.
     fn a_solution(&self) -> Vec<u64> {
         let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-        let mut values: Vec<u64> = self.uses.iter().map(|_| 1 + scramble(&mut state) % (self.field.0 - 1)).collect();
+        let mut values: Vec<u64> =
+            self.uses.iter().map(|_| 1 + scramble(&mut state) % (self.field.0 - 1)).collect();
         for pivot in self.pivots.iter().rev() {
             let others = self.rows[pivot.row].iter().filter(|(variable, _)| *variable != pivot.variable);
             let sum = others.fold(0, |sum, (variable, coefficient)| {

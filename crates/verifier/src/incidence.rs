@@ -34,7 +34,10 @@ impl Incidence {
             let mut list: Vec<u32> = column.into_iter().map(index).collect();
             list.sort_unstable();
             list.dedup();
-            assert!(list.last().is_none_or(|last| (*last as usize) < atoms), "a column names an unknown atom");
+            assert!(
+                list.last().is_none_or(|last| (*last as usize) < atoms),
+                "a column names an unknown atom"
+            );
             list
         });
         let columns = Lists::new(sorted);
@@ -154,7 +157,11 @@ fn sums_of(atoms: usize, columns: &Lists) -> (Vec<Sum>, usize) {
             let (parts, mut left) = cover.disjoint(column, &inside, atoms);
             left.retain(|part| passed_over.as_ref().is_none_or(|before| before.binary_search(part).is_ok()));
             let sum = Sum { whole, parts };
-            if nth == 0 { defining.push(sum) } else { others.push(sum) }
+            if nth == 0 {
+                defining.push(sum)
+            } else {
+                others.push(sum)
+            }
             if left.is_empty() {
                 break;
             }

@@ -187,11 +187,7 @@ impl Question<'_> {
     }
 
     /// The sums of the component, with these variables as what is to be moved.
-    fn problem(
-        &self,
-        direction: OptimizationDirection,
-        moved: &[u32],
-    ) -> (Problem, BTreeMap<u32, Variable>) {
+    fn problem(&self, direction: OptimizationDirection, moved: &[u32]) -> (Problem, BTreeMap<u32, Variable>) {
         let mut problem = Problem::new(direction);
         let mut of = BTreeMap::new();
         for variable in &self.component.variables {

@@ -66,7 +66,8 @@ fn tables() -> impl Strategy<Value = (Incidence, Vec<u64>, Vec<bool>)> {
         })
         .prop_map(|(columns, numbers, published)| {
             let atoms = numbers.len();
-            let sets = columns.iter().map(|column| (0..atoms).filter(|atom| column[*atom]).collect::<Vec<_>>());
+            let sets =
+                columns.iter().map(|column| (0..atoms).filter(|atom| column[*atom]).collect::<Vec<_>>());
             let incidence = Incidence::new(atoms, sets);
             (incidence, numbers, published)
         })

@@ -24,7 +24,8 @@ fn block() -> (Incidence, Vec<u64>) {
         numbers.push(fields[6].parse().expect("a number"));
     }
     let incidence = Incidence::new(numbers.len(), columns.into_values());
-    let sums = (0..incidence.columns()).map(|c| incidence.column(c).iter().map(|a| numbers[*a as usize]).sum());
+    let sums =
+        (0..incidence.columns()).map(|c| incidence.column(c).iter().map(|a| numbers[*a as usize]).sum());
     let sums = sums.collect();
     (incidence, sums)
 }
@@ -49,6 +50,7 @@ fn withheld_zeros_do_not_hide_small_cells_either() {
     let known: Vec<Option<Bounds>> = numbers.iter().map(|n| (*n >= K).then(|| Bounds::exactly(*n))).collect();
     let bounds = bounds(&incidence, &known).expect("a table");
     let withheld = known.iter().filter(|known| known.is_none()).count();
-    let small = bounds.iter().zip(&known).filter(|(bounds, known)| known.is_none() && bounds.most < K).count();
+    let small =
+        bounds.iter().zip(&known).filter(|(bounds, known)| known.is_none() && bounds.most < K).count();
     assert!(small * 10 > withheld * 9, "{small} of {withheld}");
 }
