@@ -75,8 +75,11 @@ impl Attack {
         let errors = |guess: &dyn Fn(&Watched) -> f64| -> Vec<f64> {
             small.iter().map(|watched| (guess(watched) - mean(watched, watched.truth)).abs()).collect()
         };
-        // Who has no release knows that the group is small, and no more.
-        let blind = errors(&|_| real(self.k) / 2.0);
+        // Who has no release says the same of every group: at best the number in the middle of all.
+        let mut truths: Vec<f64> = small.iter().map(|watched| mean(watched, watched.truth)).collect();
+        truths.sort_by(f64::total_cmp);
+        let usual = truths.get(truths.len() / 2).copied().unwrap_or_default();
+        let blind = errors(&|_| usual);
         vec![
             Finding::errors(SHARE, &errors(&|watched| mean(watched, watched.share)), &blind),
             Finding::errors(MIDDLE, &errors(&|watched| mean(watched, watched.middle)), &blind),

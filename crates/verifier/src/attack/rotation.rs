@@ -1,6 +1,6 @@
 //! Rotating partners: a place that is withheld beside a small one now and published a moment later gives it away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     attack::{Finding, averaging::real, truth::Truth},
@@ -18,9 +18,9 @@ pub(crate) struct Attack {
     changes: u64,
     /// Withheld places whose partners are all published soon before or after.
     guesses: u64,
-    small: u64,
+    /// The small groups that were guessed, by their number.
+    small: BTreeMap<u64, u64>,
     near: u64,
-    near_blind: u64,
 }
 
 impl Attack {
@@ -42,10 +42,8 @@ impl Attack {
                     self.guesses += 1;
                     let Some(truth) = truth.devices(times[at], *place) else { continue };
                     if (1..release.k).contains(&truth) {
-                        let near = |guess: f64| u64::from((guess - real(truth)).abs() <= 1.0);
-                        self.small += 1;
-                        self.near += near(guess);
-                        self.near_blind += near(real(release.k) / 2.0);
+                        *self.small.entry(truth).or_default() += 1;
+                        self.near += u64::from((guess - real(truth)).abs() <= 1.0);
                     }
                 }
             }
@@ -61,9 +59,21 @@ impl Attack {
         ];
         if judged {
             let near = "rotation: small groups of those guessed within one device";
-            findings.push(Finding::count(near, self.small, self.near).without(self.near_blind));
+            let small = self.small.values().sum();
+            findings.push(Finding::count(near, small, self.near).without(self.near_blind()));
         }
         findings
+    }
+
+    /// How many are near the one number that is near most: the best that one guess for all can do.
+    fn near_blind(&self) -> u64 {
+        let near = |guess: u64| self.small.range(guess.saturating_sub(1)..=guess + 1).map(|(_, n)| n).sum();
+        self.small
+            .keys()
+            .flat_map(|number| [number.saturating_sub(1), *number, number + 1])
+            .map(near)
+            .max()
+            .unwrap_or(0)
     }
 }
 
