@@ -25,10 +25,11 @@ pub(crate) enum Command {
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
     /// Checks a release with nothing but the release
-    #[command(
-        after_help = "Example:\n  throng verify release\n\nExit code 4 and a table of faults when there are any."
-    )]
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Attacks a release, and says how far each attack gets
+    #[command(after_help = ATTACK_EXAMPLES)]
+    Attack(AttackArgs),
     /// Makes a seeded day of Belgium, with its ground truth
     #[command(after_help = SYNTH_EXAMPLES)]
     Synth(SynthArgs),
@@ -55,6 +56,20 @@ const RUN_EXAMPLES: &str = "Examples:
   throng run --preset multimno --events mno_events --cells mno_network --places es/ --from 2023-01-08 --out release
 
 The ledger, which never leaves the company, is written beside the release unless --ledger says where.";
+
+const VERIFY_EXAMPLES: &str = "Examples:
+  throng verify release
+  throng verify release --solve
+  throng verify release --ledger ledger
+
+Exit code 4 and a table of faults when there are any.";
+
+const ATTACK_EXAMPLES: &str = "Examples:
+  throng attack release
+  throng attack release --truth truth --json
+  throng attack release --other release-of-the-same-days
+
+The truth is a release of the same events made with --k 1 --accept-small-k, which never leaves.";
 
 const SYNTH_EXAMPLES: &str = "Examples:
   throng synth --out belgium --subscribers 100000 --days 1 --seed 7
@@ -171,6 +186,30 @@ pub(crate) struct RunArgs {
 pub(crate) struct VerifyArgs {
     /// The release
     pub(crate) dir: PathBuf,
+    /// Also by linear programmes: slower, and more than intervals where sums go round in circles
+    #[arg(long)]
+    pub(crate) solve: bool,
+    /// The ledger of the run, whose witnesses are checked
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ledger: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct AttackArgs {
+    /// The release
+    pub(crate) dir: PathBuf,
+    /// A release of the same events with k = 1, to judge guesses by
+    #[arg(long, value_name = "DIR")]
+    pub(crate) truth: Option<PathBuf>,
+    /// Another release of the same days, to subtract from
+    #[arg(long, value_name = "DIR")]
+    pub(crate) other: Option<PathBuf>,
+    /// Also by linear programmes
+    #[arg(long)]
+    pub(crate) solve: bool,
+    /// JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

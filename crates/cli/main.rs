@@ -1,6 +1,7 @@
 //! The command line: reads the arguments, runs one command, and ends with a documented exit code.
 
 mod args;
+mod attack;
 mod config;
 mod failure;
 mod inspect;
@@ -38,6 +39,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(*args),
         Command::Verify(args) => verify::verify(&args),
+        Command::Attack(args) => attack::attack(&args),
         Command::Synth(args) => synth::synth(&args),
         Command::Inspect(args) => inspect::inspect(*args),
         Command::Completions { shell } => {

@@ -1,0 +1,124 @@
+//! The checks of a release, in order: its files, its rows, and what a reader can work out from its numbers.
+
+mod files;
+pub(crate) mod hidden;
+pub(crate) mod nested;
+mod rows;
+mod sums;
+mod witnesses;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::VerifierError,
+    fault::{Fault, Faults},
+    release::{Release, read_manifest},
+};
+
+/// How far to look.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Also by linear programmes, which take longer and tell more where sums go round in circles.
+    pub solve: bool,
+    /// The ledger of the run, whose witnesses show why no withheld number can be told to be small.
+    pub ledger: Option<PathBuf>,
+}
+
+/// What a check has found, and how much it has looked at.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Verdict {
+    /// What is wrong; nothing in a good release.
+    pub faults: Vec<Fault>,
+    /// Files that the manifest lists.
+    pub files: u64,
+    /// Rows of reports.
+    pub rows: u64,
+    /// Published numbers.
+    pub published: u64,
+    /// Tables whose numbers add up, one for each time.
+    pub tables: u64,
+    /// Withheld numbers in those tables.
+    pub withheld: u64,
+    /// The finest places with coverage in such a table, the most of any.
+    pub atoms: u64,
+    /// The least and the largest rank of what is published in such a table.
+    pub ranks: Option<(u64, u64)>,
+    /// Linear programmes that were solved, if any were asked for.
+    pub programmes: Option<u64>,
+    /// Linear programmes that the solver gave up.
+    pub programmes_unsolved: u64,
+    /// Pairs of published visitors of which one holds the other.
+    pub pairs_of_visitors: u64,
+    /// Pairs of published visitors and an instant of their period.
+    pub pairs_of_presence: u64,
+    /// What the witnesses say, if a ledger was given.
+    pub witnesses: Option<Witnesses>,
+}
+
+/// What the witnesses of a ledger say.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Witnesses {
+    /// Rows of their file.
+    pub rows: u64,
+    /// Whole tables of counts.
+    pub tables: u64,
+    /// Withheld numbers that one of them lifts to k or more.
+    pub reach_k: u64,
+    /// Withheld numbers that are zero in one of them.
+    pub reach_zero: u64,
+}
+
+/// Checks a release with nothing but the release, and the ledger's witnesses if it is given.
+///
+/// # Errors
+/// When the folder or the ledger cannot be read. What is wrong with a release is in the verdict.
+pub fn verify(dir: &Path, options: &Options) -> Result<Verdict, VerifierError> {
+    fs::read_dir(dir).map_err(VerifierError::io(dir))?;
+    let mut claims = options.ledger.as_deref().map(witnesses::Claims::read).transpose()?;
+    let (mut faults, mut verdict) = (Faults::default(), Verdict::default());
+    check(dir, options, claims.as_mut(), &mut faults, &mut verdict);
+    verdict.faults = faults.into_list();
+    Ok(verdict)
+}
+
+fn check(
+    dir: &Path,
+    options: &Options,
+    mut claims: Option<&mut witnesses::Claims>,
+    faults: &mut Faults,
+    verdict: &mut Verdict,
+) {
+    let Some(manifest) = read_manifest(dir, faults) else { return };
+    files::check(dir, &manifest, faults);
+    verdict.files = manifest.files.len() as u64;
+    let Some(release) = Release::read(dir, &manifest, faults) else { return };
+    let mut expected = BTreeSet::from([crate::places::FILE.to_owned()]);
+    for date in &release.dates {
+        let day = release.day(*date, faults);
+        for part in day.parts() {
+            rows::check(part, &release, faults, verdict);
+            sums::check(part, &release, faults);
+        }
+        if let Some(presence) = &day.presence {
+            hidden::check(presence, &release, options.solve, faults, verdict);
+            if let Some(claims) = &mut claims {
+                claims.check(presence, &release, faults, verdict);
+            }
+        }
+        nested::check(&day, &release, faults, verdict);
+        expected.extend(release.reports.iter().map(|report| Release::file(*report, *date)));
+    }
+    if let Some(claims) = claims {
+        claims.close(faults, verdict);
+    }
+    let listed: BTreeSet<_> = manifest.files.iter().map(|file| file.path.clone()).collect();
+    for name in expected.symmetric_difference(&listed) {
+        faults.add(name, "the manifest lists the files that the parameters ask for", || {
+            "listed or missing".to_owned()
+        });
+    }
+}

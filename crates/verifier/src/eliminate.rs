@@ -1,0 +1,268 @@
+//! Linear algebra: which withheld columns follow from published ones by adding and subtracting.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use crate::incidence::Incidence;
+
+/// What adding and subtracting published columns tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// How many published columns are independent of each other. With as many as atoms, all is known.
+    pub rank: usize,
+    /// The withheld columns that are a linear combination of published ones, ascending.
+    pub columns: Vec<usize>,
+}
+
+/// The two largest primes under 2^61. A table of sums would have to have a minor that both divide to fool both.
+const PRIMES: [u64; 2] = [(1 << 61) - 1, (1 << 61) - 31];
+
+/// Finds the withheld columns that are linear combinations of published ones, by exact elimination modulo two primes.
+///
+/// What is unknown are the atoms and the withheld columns, tied by one sparse sum for each column. After elimination
+/// one solution of the homogeneous equations is drawn, its free unknowns at random: a column is determined where that
+/// solution has 0. A column that is not determined has 0 there with a probability of 2^-61, and counts as recovered
+/// only if it has 0 modulo both primes.
+///
+/// A column without atoms is never reported: nobody can be in it.
+///
+/// # Panics
+/// When `published` does not have one entry for each column.
+#[must_use]
+pub fn recovered(incidence: &Incidence, published: &[bool]) -> Recovered {
+    assert_eq!(published.len(), incidence.columns(), "one entry for each column");
+    let [(rank, one), (_, other)] = PRIMES.map(|prime| determined(incidence, published, Field(prime)));
+    let columns = (0..incidence.columns())
+        .filter(|column| !published[*column] && !incidence.column(*column).is_empty())
+        .filter(|column| one[*column] && other[*column])
+        .collect();
+    Recovered { rank, columns }
+}
+
+/// The rank of the published columns, and of each column whether it is determined.
+fn determined(incidence: &Incidence, published: &[bool], field: Field) -> (usize, Vec<bool>) {
+    let known = |variable: u32| {
+        (variable as usize).checked_sub(incidence.atoms()).is_some_and(|column| published[column])
+    };
+    let rows: Vec<Row> = incidence
+        .defining_sums()
+        .iter()
+        .map(|sum| {
+            let whole = [(sum.whole, 1)].into_iter();
+            let parts = sum.parts.iter().map(|part| (*part, field.0 - 1));
+            let mut row: Row = whole.chain(parts).filter(|(variable, _)| !known(*variable)).collect();
+            row.sort_unstable_by_key(|(variable, _)| *variable);
+            row
+        })
+        .collect();
+    let mut system = System::new(rows, incidence.variables(), field);
+    system.eliminate();
+    let unknown = incidence.atoms()
+        + (0..published.len())
+            .filter(|column| !published[*column] && !incidence.column(*column).is_empty())
+            .count();
+    // Each solution is told by its atoms, and the published columns are 0 in it.
+    let rank = incidence.atoms() + system.pivots.len() - unknown;
+    let solution = system.a_solution();
+    (rank, (0..published.len()).map(|column| solution[incidence.variable(column)] == 0).collect())
+}
+
+/// The integers modulo a prime under 2^63.
+#[derive(Clone, Copy)]
+struct Field(u64);
+
+impl Field {
+    #[expect(clippy::cast_possible_truncation, reason = "the rest of a division by 64 bits")]
+    fn times(self, a: u64, b: u64) -> u64 {
+        (u128::from(a) * u128::from(b) % u128::from(self.0)) as u64
+    }
+
+    fn plus(self, a: u64, b: u64) -> u64 {
+        let sum = a + b;
+        if sum >= self.0 { sum - self.0 } else { sum }
+    }
+
+    fn minus(self, a: u64) -> u64 {
+        if a == 0 { 0 } else { self.0 - a }
+    }
+
+    /// By Fermat's little theorem.
+    fn inverse(self, a: u64) -> u64 {
+        let (mut power, mut result, mut exponent) = (a, 1, self.0 - 2);
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                result = self.times(result, power);
+            }
+            power = self.times(power, power);
+            exponent >>= 1;
+        }
+        result
+    }
+}
+
+/// Unknowns with their coefficients, by unknown.
+type Row = Vec<(u32, u64)>;
+
+struct Pivot {
+    row: usize,
+    variable: u32,
+    inverse: u64,
+}
+
+/// Homogeneous equations that are eliminated in the order that fills in least.
+struct System {
+    field: Field,
+    rows: Vec<Row>,
+    active: Vec<bool>,
+    /// The rows that each unknown has been in; those that it has left are still listed.
+    rows_of: Vec<Vec<u32>>,
+    /// In how many active rows each unknown is.
+    uses: Vec<u32>,
+    pivots: Vec<Pivot>,
+}
+
+impl System {
+    fn new(rows: Vec<Row>, variables: usize, field: Field) -> Self {
+        let (mut rows_of, mut uses) = (vec![Vec::new(); variables], vec![0; variables]);
+        for (i, row) in rows.iter().enumerate() {
+            for (variable, _) in row {
+                rows_of[*variable as usize].push(crate::incidence::index(i));
+                uses[*variable as usize] += 1;
+            }
+        }
+        let active = rows.iter().map(|row| !row.is_empty()).collect();
+        Self { field, rows, active, rows_of, uses, pivots: Vec::new() }
+    }
+
+    /// Takes unknowns of one equation first, which cost nothing, then the shortest equation and in it the unknown of
+    /// fewest equations.
+    fn eliminate(&mut self) {
+        let mut alone: Vec<u32> =
+            (0..self.uses.len()).filter(|v| self.uses[*v] == 1).map(crate::incidence::index).collect();
+        let mut shortest: BinaryHeap<Reverse<(usize, usize)>> =
+            self.rows.iter().enumerate().map(|(i, row)| Reverse((row.len(), i))).collect();
+        loop {
+            let (row, variable) = if let Some(variable) = alone.pop() {
+                let holds = |row: &&u32| {
+                    self.active[**row as usize] && coefficient(&self.rows[**row as usize], variable).is_some()
+                };
+                match self.rows_of[variable as usize].iter().find(holds) {
+                    Some(row) if self.uses[variable as usize] == 1 => (*row as usize, variable),
+                    _ => continue,
+                }
+            } else if let Some(Reverse((length, row))) = shortest.pop() {
+                if !self.active[row] || self.rows[row].len() != length {
+                    continue;
+                }
+                let rarest = self.rows[row].iter().min_by_key(|(variable, _)| self.uses[*variable as usize]);
+                let Some((variable, _)) = rarest else { continue };
+                (row, *variable)
+            } else {
+                return;
+            };
+            self.pivot(row, variable, &mut alone, &mut shortest);
+        }
+    }
+
+    /// Solves a row for one unknown and puts the result into all other rows.
+    fn pivot(
+        &mut self,
+        row: usize,
+        variable: u32,
+        alone: &mut Vec<u32>,
+        shortest: &mut BinaryHeap<Reverse<(usize, usize)>>,
+    ) {
+        let pivot = std::mem::take(&mut self.rows[row]);
+        self.active[row] = false;
+        let inverse = self.field.inverse(coefficient(&pivot, variable).unwrap_or(1));
+        for (other, _) in &pivot {
+            self.leave(*other, alone);
+        }
+        for other in std::mem::take(&mut self.rows_of[variable as usize]) {
+            let other = other as usize;
+            if !self.active[other] {
+                continue;
+            }
+            let Some(here) = coefficient(&self.rows[other], variable) else { continue };
+            let times = self.field.minus(self.field.times(here, inverse));
+            self.add(other, &pivot, times, alone);
+            if self.rows[other].is_empty() {
+                self.active[other] = false;
+            } else {
+                shortest.push(Reverse((self.rows[other].len(), other)));
+            }
+        }
+        self.rows[row] = pivot;
+        self.pivots.push(Pivot { row, variable, inverse });
+    }
+
+    /// Adds a multiple of a row to another.
+    fn add(&mut self, to: usize, row: &Row, times: u64, alone: &mut Vec<u32>) {
+        let old = std::mem::take(&mut self.rows[to]);
+        let mut new = Vec::with_capacity(old.len() + row.len());
+        let (mut left, mut right) = (old.iter().peekable(), row.iter().peekable());
+        loop {
+            let next = match (left.peek(), right.peek()) {
+                (None, None) => break,
+                (Some(a), Some(b)) if a.0 == b.0 => None,
+                (Some(a), Some(b)) => Some(a.0 < b.0),
+                (a, _) => Some(a.is_some()),
+            };
+            match next {
+                Some(true) => new.extend(left.next().copied()),
+                Some(false) => {
+                    if let Some((variable, coefficient)) = right.next() {
+                        new.push((*variable, self.field.times(*coefficient, times)));
+                        self.uses[*variable as usize] += 1;
+                        self.rows_of[*variable as usize].push(crate::incidence::index(to));
+                    }
+                }
+                None => {
+                    if let (Some((variable, a)), Some((_, b))) = (left.next(), right.next()) {
+                        let sum = self.field.plus(*a, self.field.times(*b, times));
+                        if sum == 0 {
+                            self.leave(*variable, alone);
+                        } else {
+                            new.push((*variable, sum));
+                        }
+                    }
+                }
+            }
+        }
+        self.rows[to] = new;
+    }
+
+    fn leave(&mut self, variable: u32, alone: &mut Vec<u32>) {
+        let uses = &mut self.uses[variable as usize];
+        *uses -= 1;
+        if *uses == 1 {
+            alone.push(variable);
+        }
+    }
+
+    /// One solution, drawn at random from all. The draw is the same every time, so that two checks say the same.
+    fn a_solution(&self) -> Vec<u64> {
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut values: Vec<u64> =
+            self.uses.iter().map(|_| 1 + scramble(&mut state) % (self.field.0 - 1)).collect();
+        for pivot in self.pivots.iter().rev() {
+            let others = self.rows[pivot.row].iter().filter(|(variable, _)| *variable != pivot.variable);
+            let sum = others.fold(0, |sum, (variable, coefficient)| {
+                self.field.plus(sum, self.field.times(*coefficient, values[*variable as usize]))
+            });
+            values[pivot.variable as usize] = self.field.minus(self.field.times(sum, pivot.inverse));
+        }
+        values
+    }
+}
+
+fn coefficient(row: &Row, variable: u32) -> Option<u64> {
+    row.binary_search_by_key(&variable, |(variable, _)| *variable).ok().map(|at| row[at].1)
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+fn scramble(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,124 @@
+//! One file of a report, read into a cell for every place at every time.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::{Int64Type, Schema, TimestampMillisecondType},
+};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use throng_schema::{Period, Report, Status, arrow_schema};
+
+use crate::{fault::Faults, release::Release};
+
+/// A cell as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    Missing,
+    Published(i64),
+    Withheld,
+    NoCoverage,
+}
+
+impl Cell {
+    pub(crate) fn people(self) -> Option<i64> {
+        if let Self::Published(people) = self { Some(people) } else { None }
+    }
+}
+
+/// The cells of every place at one time.
+pub(crate) type Row = Vec<Cell>;
+
+/// What a row of a file is about: an instant, or the period that begins.
+pub(crate) type Time = (&'static str, i64);
+
+pub(crate) const INSTANT: &str = "instant";
+
+/// A report on one day.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) report: Report,
+    pub(crate) rows: BTreeMap<Time, Row>,
+    /// Rows as they stand in the file.
+    pub(crate) read: u64,
+}
+
+impl Part {
+    /// Reads the file of a report of a day; none where it cannot be read, which is a fault already.
+    pub(crate) fn read(
+        release: &Release,
+        name: String,
+        report: Report,
+        rows: BTreeMap<Time, Row>,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let batches = read(&release.dir, &name, &arrow_schema(report, &release.zone_name), faults)?;
+        let mut part = Self { name, report, rows, read: 0 };
+        for batch in &batches {
+            part.fill(batch, release, faults);
+            part.read += batch.num_rows() as u64;
+        }
+        Some(part)
+    }
+
+    fn fill(&mut self, batch: &RecordBatch, release: &Release, faults: &mut Faults) {
+        let (name, before) = (&self.name, self.read);
+        let offset = usize::from(self.report == Report::Visitors);
+        let at = batch.column(0).as_primitive::<TimestampMillisecondType>();
+        let period = (offset == 1).then(|| batch.column(1).as_string::<i32>());
+        let text = |i: usize| batch.column(offset + i).as_string::<i32>();
+        let (level, place, status) = (text(1), text(2), text(4));
+        let people = batch.column(offset + 3).as_primitive::<Int64Type>();
+        for i in 0..batch.num_rows() {
+            let row = || format!("row {}", before + i as u64 + 1);
+            let number = (!people.is_null(i)).then(|| people.value(i));
+            let known = Status::ALL.into_iter().find(|known| known.as_str() == status.value(i));
+            let cell = match (known, number) {
+                (Some(Status::Published), Some(number)) => Cell::Published(number),
+                (Some(Status::Withheld), None) => Cell::Withheld,
+                (Some(Status::NoCoverage), None) => Cell::NoCoverage,
+                (None, _) => {
+                    faults.add(name, "every status is known", row);
+                    continue;
+                }
+                _ => {
+                    faults.add(name, "a number stands where it is published and nowhere else", row);
+                    continue;
+                }
+            };
+            let period = period.map_or(INSTANT, |period| {
+                let known = [Period::Day, Period::Hour].map(Period::as_str);
+                known.into_iter().find(|known| *known == period.value(i)).unwrap_or_default()
+            });
+            let place = release.places.find(level.value(i), place.value(i));
+            match (place, self.rows.get_mut(&(period, at.value(i)))) {
+                (Some(place), Some(cells)) if cells[place] == Cell::Missing => cells[place] = cell,
+                (Some(_), Some(_)) => faults.add(name, "no row stands twice", row),
+                _ => faults.add(name, "every row's time and place are the release's", row),
+            }
+        }
+    }
+}
+
+/// The rows of a Parquet file, if it is one and has these columns.
+pub(crate) fn read(
+    dir: &Path,
+    name: &str,
+    expected: &Schema,
+    faults: &mut Faults,
+) -> Option<Vec<RecordBatch>> {
+    let file = fs::File::open(dir.join(name)).ok()?;
+    let Ok(builder) = ParquetRecordBatchReaderBuilder::try_new(file) else {
+        faults.add(name, "the file is Parquet", || "no Parquet footer".to_owned());
+        return None;
+    };
+    if builder.schema().fields() != expected.fields() {
+        faults.add(name, "the columns are those of the report", || "names or types differ".to_owned());
+        return None;
+    }
+    let batches = builder.build().ok().and_then(|reader| reader.collect::<Result<Vec<_>, _>>().ok());
+    if batches.is_none() {
+        faults.add(name, "the file can be decoded", || "damaged".to_owned());
+    }
+    batches
+}
