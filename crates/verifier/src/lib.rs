@@ -21,7 +21,7 @@
 //! assert_eq!(recovered(&incidence, &[true, true, false, true]).columns, [2]);
 //! // With one of them published, the others share what is left: each is 7 at most, which is under 20.
 //! let known = [Some(Bounds::exactly(40)), None, None, Some(Bounds::exactly(47))];
-//! assert_eq!(recovered(&incidence, &[true, false, false, true]).columns, []);
+//! assert!(recovered(&incidence, &[true, false, false, true]).columns.is_empty());
 //! assert_eq!(bounds(&incidence, &known)?[1], Bounds { least: 0, most: 7 });
 //! # Ok::<(), throng_verifier::Contradiction>(())
 //! ```
