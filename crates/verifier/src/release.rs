@@ -99,6 +99,12 @@ impl Release {
         {
             faults.add(MANIFEST, "every report and status is explained", || "missing or too many".to_owned());
         }
+        let adds_up = |name: &str| name == Report::Presence.as_str();
+        if manifest.reports.iter().any(|report| report.adds_up != adds_up(&report.name)) {
+            faults.add(MANIFEST, "it is said of presence alone that it adds up", || {
+                "another report".to_owned()
+            });
+        }
         Some(Self {
             dir: dir.to_owned(),
             dates,

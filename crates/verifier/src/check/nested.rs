@@ -4,8 +4,8 @@ use rayon::prelude::*;
 use throng_schema::Period;
 
 use crate::{
-    bounds::Bounds,
-    check::{Verdict, sums::Known},
+    bounds::{Bounds, bounds},
+    check::{Verdict, hidden::covered, sums::Known},
     fault::Faults,
     part::{Cell, Part, Row, Time},
     release::{Day, Release},
@@ -16,6 +16,7 @@ pub(crate) const VISITORS: &str =
 pub(crate) const PRESENCE: &str =
     "visitors of a period without those present at an instant of it are nobody or at least k";
 pub(crate) const TOLD: &str = "visitors of a period do not tell a withheld presence";
+const TOGETHER: &str = "visitors and presence together show no withheld presence to be under k";
 const HOLDS: &str = "visitors of a place and period hold those of a smaller one in it";
 const HOLDS_PRESENCE: &str = "visitors of a period hold those present at an instant of it";
 
@@ -41,6 +42,9 @@ pub(crate) fn check(day: &Day, release: &Release, faults: &mut Faults, verdict: 
         let of_presence = of_presence(presence, visitors, release);
         verdict.pairs_of_presence += of_presence.looked_at;
         found.slips.extend(of_presence.slips);
+        for (place, time) in together(presence, visitors, release) {
+            faults.add(&presence.name, TOGETHER, || release.cell_said(place, time));
+        }
     }
     for Slip { check, smaller, larger } in found.slips {
         faults.add(&visitors.name, check, || {
@@ -134,6 +138,40 @@ pub(crate) fn of_presence(presence: &Part, visitors: &Part, release: &Release) -
         all.slips.extend(pairs.slips);
         all
     })
+}
+
+/// The withheld presence that is under k once nobody is there who did not come in its hour and day: the bounds of the
+/// table, with the visitors of each place as its most.
+fn together(presence: &Part, visitors: &Part, release: &Release) -> Vec<(usize, Time)> {
+    let Some(first) = presence.rows.values().next() else { return Vec::new() };
+    let sums = release.places.sums(&covered(first));
+    let periods: Vec<(&Time, &Row, i64)> = periods(visitors);
+    let rows: Vec<_> = presence.rows.iter().filter(|(_, row)| covered(row) == sums.covered).collect();
+    let of_instants: Vec<Vec<(usize, Time)>> =
+        rows.par_iter()
+            .map(|(instant, present)| {
+                let around =
+                    periods.iter().filter(|(period, _, end_ms)| (period.1..*end_ms).contains(&instant.1));
+                let around: Vec<&Row> = around.map(|(_, row, _)| *row).collect();
+                let known: Vec<Option<Bounds>> = sums
+                    .places
+                    .iter()
+                    .map(|place| {
+                        let came = around.iter().filter_map(|row| devices(row[*place], release));
+                        devices(present[*place], release)
+                            .or_else(|| Some(Bounds { least: 0, most: came.map(|came| came.most).min()? }))
+                    })
+                    .collect();
+                // Numbers that cannot stand together are other faults.
+                let Ok(bounds) = bounds(&sums.incidence, &known) else { return Vec::new() };
+                let small =
+                    sums.places.iter().zip(bounds).filter(|(place, bounds)| {
+                        present[**place] == Cell::Withheld && bounds.most < release.k
+                    });
+                small.map(|(place, _)| (*place, **instant)).collect()
+            })
+            .collect();
+    of_instants.into_iter().flatten().collect()
 }
 
 /// The periods of a day with their ends.
