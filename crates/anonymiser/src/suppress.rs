@@ -91,7 +91,7 @@ impl Pattern {
     /// Tables of non-negative integers with the same published numbers, each given by the atoms in which it differs
     /// from the true table, and their numbers in it.
     ///
-    /// Together they show each certified number at k or more, and each small one that can be nobody at 0. Where they
+    /// Together they show each certified number at k or more, and each withheld one that can be nobody at 0. Where they
     /// do not differ they are the true table, so they are as internal as the counts.
     #[must_use]
     pub fn witnesses(&self, lattice: &Lattice, atoms: &[u64]) -> Vec<Vec<(u32, u64)>> {
@@ -105,7 +105,8 @@ impl Pattern {
                 tables.push(seen.look_at(exchange, lattice, atoms, &sums, self.goal));
             }
         }
-        for class in (0..lattice.classes()).filter(|class| self.small[*class] && sums[*class] > 0) {
+        let hidden = |class: &usize| self.withheld[*class] && lattice.shown(*class) > 0 && sums[*class] > 0;
+        for class in (0..lattice.classes()).filter(hidden) {
             if !seen.empty[class]
                 && let Some(exchange) = market.empty(index(class))
             {
