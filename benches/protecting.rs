@@ -19,9 +19,14 @@ fn protecting(criterion: &mut Criterion) {
         ("flows", &[Safety::Exact, Safety::ExactWithGroups]),
     ] {
         let block = Block::read(name);
+        println!("{}", block.account_of_leaving_out(name));
         for safety in safeties.iter().filter(|safety| !tried || **safety < Safety::CertifiedGroups) {
             let protect = || suppress(&block.lattice, block.numbers(), block.rule(*safety), None);
-            println!("{}", block.account(name, *safety, &protect()));
+            let pattern = protect();
+            println!("{}", block.account(name, *safety, &pattern));
+            if *safety == Safety::Certified {
+                println!("{}", block.account_of_witnesses(&pattern));
+            }
             group.bench_function(format!("{name}, {safety:?}"), |bench| bench.iter(protect));
         }
     }

@@ -5,6 +5,10 @@
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
 use throng_anonymiser::{Lattice, Numbers, Pattern, Rule, Safety};
+use throng_verifier::{Incidence, recovered};
+
+/// The threshold of the tables that are kept.
+const K: u64 = 20;
 
 /// One table at one time, with the columns that a report over it would show.
 pub(crate) struct Block {
@@ -66,20 +70,75 @@ impl Block {
     }
 
     pub(crate) fn rule(&self, safety: Safety) -> Rule {
-        Rule { k: 20, counts_per_device: 1, safety }
+        Rule { k: K, counts_per_device: 1, safety }
     }
 
-    /// What a pattern withholds, in a line.
+    fn number(&self, column: usize) -> u64 {
+        self.columns[column].iter().map(|atom| self.atoms[*atom as usize]).sum()
+    }
+
+    /// How many withheld numbers follow from the others by adding and subtracting, as a stranger finds out.
+    fn recovered(&self, withholds: impl Fn(usize) -> bool) -> (usize, usize) {
+        let columns = self.columns.iter().map(|atoms| atoms.iter().map(|atom| *atom as usize));
+        let incidence = Incidence::new(self.atoms.len(), columns);
+        let published: Vec<bool> = (0..self.columns.len()).map(|column| !withholds(column)).collect();
+        let withheld = published.iter().filter(|published| !**published).count();
+        (recovered(&incidence, &published).columns.len(), withheld)
+    }
+
+    /// What comes back where small numbers are left out, and nothing else.
+    pub(crate) fn account_of_leaving_out(&self, name: &str) -> String {
+        let (recovered, withheld) = self.recovered(|column| self.number(column) < K);
+        format!("{name}, small numbers left out alone: {withheld} withheld, {recovered} of them told exactly")
+    }
+
+    /// What a pattern withholds.
     pub(crate) fn account(&self, name: &str, safety: Safety, pattern: &Pattern) -> String {
-        let of = |small: bool| {
-            let withheld = |column: &usize| pattern.withholds(&self.lattice, *column);
-            let of = |column: &usize| pattern.is_small(&self.lattice, *column) == small;
-            (0..self.columns.len()).filter(withheld).filter(of).count()
-        };
-        let (numbers, certified) = (self.columns.len(), pattern.certified());
-        let (small, further) = (of(true), of(false));
+        let withholds = |column: usize| pattern.withholds(&self.lattice, column);
+        let (recovered, withheld) = self.recovered(withholds);
+        let small = (0..self.columns.len()).filter(|column| pattern.is_small(&self.lattice, *column)).count();
+        let (further, certified) = (withheld - small, pattern.certified());
+        let numbers = self.columns.len();
         format!(
-            "{name}, {safety:?}: of {numbers} numbers {small} are small, {further} more withheld, {certified} distinct ones certified"
+            "{name}, {safety:?}: of {numbers} numbers {small} are small, {further} more withheld; \
+             {recovered} told exactly; {certified} distinct small ones certified"
+        )
+    }
+
+    /// How many withheld numbers the witnesses show at k or more, and how many at nobody.
+    pub(crate) fn account_of_witnesses(&self, pattern: &Pattern) -> String {
+        let witnesses = pattern.witnesses(&self.lattice, &self.atoms);
+        let mut reach: Vec<(u64, u64)> =
+            (0..self.columns.len()).map(|column| (self.number(column), self.number(column))).collect();
+        let above: Vec<Vec<usize>> = {
+            let mut above = vec![Vec::new(); self.atoms.len()];
+            for (column, atoms) in self.columns.iter().enumerate() {
+                atoms.iter().for_each(|atom| above[*atom as usize].push(column));
+            }
+            above
+        };
+        for witness in &witnesses {
+            let mut sums: BTreeMap<usize, i128> = BTreeMap::new();
+            for (atom, devices) in witness {
+                let by = i128::from(*devices) - i128::from(self.atoms[*atom as usize]);
+                above[*atom as usize].iter().for_each(|column| *sums.entry(*column).or_default() += by);
+            }
+            for (column, by) in sums {
+                let sum = u64::try_from(i128::from(self.number(column)) + by).expect("nothing is negative");
+                let (most, least) = &mut reach[column];
+                (*most, *least) = (sum.max(*most), sum.min(*least));
+            }
+        }
+        let withheld: Vec<usize> =
+            (0..self.columns.len()).filter(|column| pattern.withholds(&self.lattice, *column)).collect();
+        let of =
+            |is: &dyn Fn((u64, u64)) -> bool| withheld.iter().filter(|column| is(reach[**column])).count();
+        format!(
+            "{} witnesses: of {} withheld numbers {} can be k or more, {} can be nobody",
+            witnesses.len(),
+            withheld.len(),
+            of(&|(most, _)| most >= K),
+            of(&|(_, least)| least == 0)
         )
     }
 }
