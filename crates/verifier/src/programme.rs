@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use microlp::{ComparisonOp, OptimizationDirection, Problem, Solution, Variable};
+use rayon::prelude::*;
 
 use crate::{
     bounds::{Bounds, Contradiction, propagate},
@@ -36,16 +37,25 @@ const TOLERANCE: f64 = 1e-5;
 /// When `known` does not have one entry for each column.
 pub fn solved(incidence: &Incidence, known: &[Option<Bounds>], k: u64) -> Result<Solved, Contradiction> {
     let mut all = propagate(incidence, known)?;
+    let components = components(incidence, &all);
+    let answers: Vec<Answer> = components
+        .par_iter()
+        .map(|component| {
+            let is_wanted = |variable: &u32| {
+                let column = (*variable as usize).checked_sub(incidence.atoms());
+                column.is_some_and(|column| known[column].is_none())
+            };
+            let wanted: Vec<u32> = component.variables.iter().copied().filter(is_wanted).collect();
+            Question::about(component, &all, k).ask(&wanted)
+        })
+        .collect();
     let mut solved = Solved::default();
-    for component in components(incidence, &all) {
-        let wanted = component.variables.iter().copied().filter(|variable| {
-            let column = (*variable as usize).checked_sub(incidence.atoms());
-            column.is_some_and(|column| known[column].is_none())
-        });
-        let wanted: Vec<u32> = wanted.filter(|variable| all[*variable as usize].pinned().is_none()).collect();
-        if !wanted.is_empty() {
-            Question { component: &component, bounds: &mut all, k, solved: &mut solved }.ask(&wanted);
+    for (component, answer) in components.iter().zip(answers) {
+        for (variable, bounds) in component.variables.iter().zip(answer.bounds) {
+            all[*variable as usize] = bounds;
         }
+        solved.programmes += answer.programmes;
+        solved.unsolved += answer.unsolved;
     }
     solved.bounds = all[incidence.atoms()..].to_vec();
     Ok(solved)
@@ -105,15 +115,32 @@ struct Shown {
     most: f64,
 }
 
-struct Question<'a> {
-    component: &'a Component<'a>,
-    bounds: &'a mut [Bounds],
-    k: u64,
-    solved: &'a mut Solved,
+/// What one component can be told.
+struct Answer {
+    /// In the order of its variables.
+    bounds: Vec<Bounds>,
+    programmes: u64,
+    unsolved: u64,
 }
 
-impl Question<'_> {
-    fn ask(&mut self, wanted: &[u32]) {
+struct Question<'a> {
+    component: &'a Component<'a>,
+    /// Of all variables, as the intervals have them.
+    all: &'a [Bounds],
+    k: u64,
+    answer: Answer,
+}
+
+impl<'a> Question<'a> {
+    fn about(component: &'a Component<'a>, all: &'a [Bounds], k: u64) -> Self {
+        let bounds = component.variables.iter().map(|variable| all[*variable as usize]).collect();
+        Self { component, all, k, answer: Answer { bounds, programmes: 0, unsolved: 0 } }
+    }
+
+    fn ask(mut self, wanted: &[u32]) -> Answer {
+        if wanted.is_empty() {
+            return self.answer;
+        }
         let mut shown = vec![Shown { least: f64::INFINITY, most: f64::NEG_INFINITY }; wanted.len()];
         self.reach_k_together(wanted, &mut shown);
         let k = real(self.k) - TOLERANCE;
@@ -124,6 +151,7 @@ impl Question<'_> {
         self.one_by_one(wanted, &mut shown, OptimizationDirection::Minimize, open);
         let open = |shown| reaches(shown) && !varies(shown);
         self.one_by_one(wanted, &mut shown, OptimizationDirection::Maximize, open);
+        self.answer
     }
 
     /// One programme that lifts all columns at once as far as k answers for most of them.
@@ -174,7 +202,8 @@ impl Question<'_> {
                 shown[at].most = end;
                 continue;
             }
-            let bounds = &mut self.bounds[*variable as usize];
+            let Ok(own) = self.component.variables.binary_search(variable) else { continue };
+            let bounds = &mut self.answer.bounds[own];
             match direction {
                 OptimizationDirection::Maximize => {
                     bounds.most = bounds.most.min(whole(end + TOLERANCE)).max(bounds.least);
@@ -190,8 +219,7 @@ impl Question<'_> {
     fn problem(&self, direction: OptimizationDirection, moved: &[u32]) -> (Problem, BTreeMap<u32, Variable>) {
         let mut problem = Problem::new(direction);
         let mut of = BTreeMap::new();
-        for variable in &self.component.variables {
-            let bounds = self.bounds[*variable as usize];
+        for (variable, bounds) in self.component.variables.iter().zip(&self.answer.bounds) {
             let most = if bounds.most == Bounds::UNBOUNDED { f64::INFINITY } else { real(bounds.most) };
             let weight = if moved.contains(variable) { 1.0 } else { 0.0 };
             of.insert(*variable, problem.add_var(weight, (real(bounds.least), most)));
@@ -201,7 +229,7 @@ impl Question<'_> {
             let mut constant = 0.0;
             let mut terms = Vec::new();
             for (variable, sign) in signed {
-                match (self.bounds[variable as usize].pinned(), of.get(&variable)) {
+                match (self.all[variable as usize].pinned(), of.get(&variable)) {
                     (_, Some(unknown)) => terms.push((*unknown, sign)),
                     (Some(devices), None) => constant -= sign * real(devices),
                     (None, None) => {}
@@ -220,12 +248,12 @@ impl Question<'_> {
         wanted: &[u32],
         shown: &mut [Shown],
     ) -> Option<f64> {
-        self.solved.programmes += 1;
+        self.answer.programmes += 1;
         let solution: Solution = match problem.solve().map(microlp::SolveOutcome::into_solution) {
             Ok(Ok(solution)) => solution,
             Err(microlp::Error::Unbounded) => return Some(f64::INFINITY),
             _ => {
-                self.solved.unsolved += 1;
+                self.answer.unsolved += 1;
                 return None;
             }
         };
