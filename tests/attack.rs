@@ -33,6 +33,13 @@ impl Findings {
     }
 }
 
+/// How far off guesses are with the release, and without.
+fn errors(finding: &serde_json::Value) -> (f64, f64) {
+    let of = |side: &str| finding[side]["mean_error"].as_f64().expect("a mean error");
+    (of("gets"), of("without"))
+}
+
+const AVERAGING: [&str; 2] = ["averaging: a small group's usual number", "averaging: the same"];
 const EXACT: &str = "subtraction and linear algebra";
 const UNDER_K: &str = "bounds: withheld numbers shown to be under k";
 const FEW: &str = "bounds: withheld numbers shown to be 1 to k - 1";
@@ -64,6 +71,10 @@ fn leaving_out_small_numbers_alone_gives_them_away() {
     }
     assert!(found.count(EXACT) * 10 > withheld, "{} of {withheld}", found.count(EXACT));
     assert!(found.count(UNDER_K) * 3 > withheld, "{} of {withheld}", found.count(UNDER_K));
+    for attack in AVERAGING {
+        let (with, without) = errors(found.find(attack));
+        assert!(with < 0.7 * without, "{with} against {without}");
+    }
     let solved = Findings::of(&out, &["--solve"]);
     assert!(solved.count(UNDER_K) >= found.count(UNDER_K));
     let output = throng().arg("verify").arg(&out).output().expect("runs");
@@ -84,7 +95,12 @@ fn a_release_gives_no_small_group_away() {
     for seed in 1..4 {
         let folder = tempfile::tempdir().expect("a folder");
         let (good, truth) = day(folder.path(), seed);
-        for more in [&["--truth", truth.to_str().expect("text")][..], &["--solve"]] {
+        let judged = ["--truth", truth.to_str().expect("text")];
+        for attack in AVERAGING {
+            let (with, without) = errors(Findings::of(&good, &judged).find(attack));
+            assert!(with > 0.9 * without, "{with} against {without}: no better than chance");
+        }
+        for more in [&judged[..], &["--solve"]] {
             let found = Findings::of(&good, more);
             assert!(found.looked_at(EXACT) > 100, "there is something to attack");
             for attack in [EXACT, UNDER_K, FEW, PINNED].iter().chain(&NESTED) {

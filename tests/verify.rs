@@ -478,6 +478,38 @@ fn numbers_that_no_count_gives_and_other_words_are_found() {
     });
 }
 
+#[test]
+fn words_beside_the_columns_are_found() {
+    town(1, |good, _, _| {
+        let batch = &read_parquet(&good.join(VISITORS))[0];
+        let more = [("primary".to_owned(), "row 7".to_owned())].into();
+        let schema = Arc::new(batch.schema().as_ref().clone().with_metadata(more));
+        forge(good, VISITORS, &encoded(&batch.clone().with_schema(schema).expect("the same columns")));
+        finds(good, "the file says nothing beside its columns");
+    });
+}
+
+/// Rounded people are counts of devices all the same, whatever the factor.
+#[test]
+fn releases_with_factors_pass() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = town::events(1_500, 3);
+    for factor in ["0.3", "1.37", "2", "5.4"] {
+        let good = town::release(folder.path(), factor, &events, K, &["--expansion", factor]);
+        let ledger = good.parent().expect("a parent").join("ledger");
+        succeeded(
+            &throng()
+                .arg("verify")
+                .arg(&good)
+                .arg("--solve")
+                .arg("--ledger")
+                .arg(ledger)
+                .output()
+                .expect("runs"),
+        );
+    }
+}
+
 /// `verify --ledger` takes the writer's witnesses, and finds what is wrong with them.
 #[test]
 fn witnesses_are_checked_and_not_believed() {

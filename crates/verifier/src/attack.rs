@@ -98,7 +98,7 @@ pub fn attack(dir: &Path, means: &Means) -> Result<Vec<Finding>, VerifierError> 
     let judged = truth.is_some();
     let mut findings = sums.findings();
     findings.extend(averaging.findings(judged));
-    findings.extend(rotation.findings(judged));
+    findings.extend(rotation.findings(judged, release.k));
     findings.extend(other.iter().flat_map(|_| differencing.findings()));
     findings.extend(nested.findings());
     Ok(findings)

@@ -116,6 +116,9 @@ pub(crate) fn read(
         faults.add(name, "the columns are those of the report", || "names or types differ".to_owned());
         return None;
     }
+    if !builder.schema().metadata().is_empty() {
+        faults.add(name, "the file says nothing beside its columns", || "metadata of its own".to_owned());
+    }
     let batches = builder.build().ok().and_then(|reader| reader.collect::<Result<Vec<_>, _>>().ok());
     if batches.is_none() {
         faults.add(name, "the file can be decoded", || "damaged".to_owned());

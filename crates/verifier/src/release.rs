@@ -79,6 +79,7 @@ impl Release {
             let sane = parameters.k > 0
                 && parameters.step_s > 0
                 && parameters.expansion_factor > 0.0
+                && parameters.expansion_factor.is_finite()
                 && days < 10_000;
             let dates = from.series(jiff::ToSpan::day(1)).take_while(|date| *date <= to).collect();
             sane.then_some((dates, zone, reports?))
@@ -167,7 +168,8 @@ impl Release {
         let mut at: Timestamp = start;
         while at < end {
             times.push(at.as_millisecond());
-            at += step;
+            // A step beyond the end of time is the last.
+            at = at.checked_add(step).unwrap_or(end);
         }
         times
     }

@@ -76,15 +76,19 @@ impl Attack {
             small.iter().map(|watched| (guess(watched) - mean(watched, watched.truth)).abs()).collect()
         };
         // Who has no release says the same of every group: at best the number in the middle of all.
-        let mut truths: Vec<f64> = small.iter().map(|watched| mean(watched, watched.truth)).collect();
-        truths.sort_by(f64::total_cmp);
-        let usual = truths.get(truths.len() / 2).copied().unwrap_or_default();
+        let usual = middle_of(small.iter().map(|watched| mean(watched, watched.truth)).collect());
         let blind = errors(&|_| usual);
         vec![
             Finding::errors(SHARE, &errors(&|watched| mean(watched, watched.share)), &blind),
             Finding::errors(MIDDLE, &errors(&|watched| mean(watched, watched.middle)), &blind),
         ]
     }
+}
+
+/// The number in the middle, which is off by least from all of them together.
+pub(crate) fn middle_of(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }
 
 /// What is left of each published place without what is published in it, spread evenly over the finest places left.

@@ -3,13 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    attack::{Finding, averaging::real, truth::Truth},
+    attack::{
+        Finding,
+        averaging::{middle_of, real},
+        truth::Truth,
+    },
     part::{Cell, Part, Row},
     release::Release,
 };
 
 /// How many times away a partner's number is still taken for what it is now.
 const STEPS_MAX: usize = 4;
+
+/// Guesses of one place, added up.
+#[derive(Default)]
+struct Guessed {
+    times: u64,
+    guess: f64,
+    truth: f64,
+}
 
 #[derive(Default)]
 pub(crate) struct Attack {
@@ -21,6 +33,8 @@ pub(crate) struct Attack {
     /// The small groups that were guessed, by their number.
     small: BTreeMap<u64, u64>,
     near: u64,
+    /// Of each place, the guesses and the truths at all times together.
+    places: BTreeMap<usize, Guessed>,
 }
 
 impl Attack {
@@ -41,6 +55,10 @@ impl Attack {
                     let Some(guess) = guess(*place, parent, at, &rows, set, release) else { continue };
                     self.guesses += 1;
                     let Some(truth) = truth.devices(times[at], *place) else { continue };
+                    let guessed = self.places.entry(*place).or_default();
+                    guessed.times += 1;
+                    guessed.guess += guess;
+                    guessed.truth += real(truth);
                     if (1..release.k).contains(&truth) {
                         *self.small.entry(truth).or_default() += 1;
                         self.near += u64::from((guess - real(truth)).abs() <= 1.0);
@@ -50,7 +68,7 @@ impl Attack {
         }
     }
 
-    pub(crate) fn findings(&self, judged: bool) -> Vec<Finding> {
+    pub(crate) fn findings(&self, judged: bool, k: u64) -> Vec<Finding> {
         let changes = "rotation: withheld places of a parent differ from one time to the next";
         let chances = "rotation: withheld numbers whose partners are all published soon before or after";
         let mut findings = vec![
@@ -61,8 +79,24 @@ impl Attack {
             let near = "rotation: small groups of those guessed within one device";
             let small = self.small.values().sum();
             findings.push(Finding::count(near, small, self.near).without(self.near_blind()));
+            findings.push(self.averaged(k));
         }
         findings
+    }
+
+    /// The guesses of each place at all times, averaged: what a group that stays is usually.
+    fn averaged(&self, k: u64) -> Finding {
+        const ATTACK: &str = "rotation: a small group's usual number, from all those guesses of it";
+        let means = self.places.values().map(|guessed| {
+            let mean = |sum: f64| sum / real(guessed.times);
+            (mean(guessed.guess), mean(guessed.truth))
+        });
+        let small: Vec<(f64, f64)> = means.filter(|(_, truth)| (0.5..real(k)).contains(truth)).collect();
+        let usual = middle_of(small.iter().map(|(_, truth)| *truth).collect());
+        let errors = |guess: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            small.iter().map(|(guessed, truth)| (guess(*guessed) - truth).abs()).collect()
+        };
+        Finding::errors(ATTACK, &errors(&|guessed| guessed), &errors(&|_| usual))
     }
 
     /// How many are near the one number that is near most: the best that one guess for all can do.
