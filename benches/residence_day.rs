@@ -2,6 +2,8 @@
 //!
 //! `THRONG_RESIDENCE_TABLE` names the table that `residence_day.py` makes; without it there is nothing to do.
 
+#![expect(clippy::print_stdout, reason = "a bench says what it found")]
+
 mod blocks;
 
 use std::time::Instant;

@@ -94,7 +94,7 @@ fn what_is_superseded_is_named_and_made_again_to_the_byte() {
     assert_eq!(supersedes(&release), [] as [&str; 0]);
 
     succeeded(&standing.run("release", &["--k", "20", "--supersede"]));
-    assert_eq!(supersedes(&release), [first.clone()]);
+    assert_eq!(supersedes(&release), std::slice::from_ref(&first));
     succeeded(&throng().arg("verify").arg(&release).output().expect("runs"));
     let second = files(&release);
     succeeded(&standing.run("release", &["--k", "20"]));
