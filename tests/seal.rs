@@ -100,8 +100,11 @@ fn what_is_superseded_is_named_and_made_again_to_the_byte() {
     succeeded(&standing.run("release", &["--k", "20"]));
     assert!(files(&release) == second, "and so is one that superseded another");
 
+    // What the superseded one had superseded stays void.
     succeeded(&standing.run("beside", &["--k", "30", "--supersede"]));
-    assert_eq!(supersedes(&standing.path("beside")), [hash(&release)]);
+    let mut void = [first, hash(&release)];
+    void.sort();
+    assert_eq!(supersedes(&standing.path("beside")), void);
 }
 
 #[test]
@@ -120,4 +123,41 @@ fn other_days_are_released_as_they_come() {
     // The evening before is context of the first day, so there is something to release.
     succeeded(&day(&["--from", "2026-10-14"]));
     assert_eq!(supersedes(&standing.path("release")), [] as [&str; 0]);
+}
+
+#[test]
+fn neither_a_hidden_name_nor_another_clock_gets_around_it() {
+    let standing = Standing::new();
+    // Tokyo's next day begins in the evening of Brussels.
+    let tokyo = |from: &str| {
+        let mut command = throng();
+        command.arg("run").arg("--events").arg(&standing.file).arg("--cells").arg(standing.path("cells.csv"));
+        command.arg("--out").arg(standing.path("tokyo")).args(["--timezone", "Asia/Tokyo", "--from", from]);
+        command.args(["--as-of", "2026-10-18", "--k", "15"]).output().expect("runs")
+    };
+    standing.refuses(&tokyo("2026-10-16"), "other parameters");
+    standing.refuses(&standing.run(".hidden", &["--k", "20"]), "other parameters");
+    let hidden = Standing::new();
+    fs::rename(hidden.path("release"), hidden.path(".hidden")).expect("moved");
+    hidden.refuses(&hidden.run("release", &["--k", "20"]), "other parameters");
+    hidden.refuses(&hidden.run(".hidden", &["--k", "20"]), "other parameters");
+}
+
+#[test]
+fn a_ledger_lies_in_no_release_by_whatever_path() {
+    let standing = Standing::new();
+    let release = standing.path("release");
+    let before = files(&release);
+    std::os::unix::fs::symlink(&release, standing.path("link")).expect("linked");
+    for (out, ledger) in [
+        ("other", standing.path("no/../release/ledger")),
+        ("other", standing.path("link/ledger")),
+        ("release", standing.path("nowhere/../release/ledger")),
+        ("release/inner", standing.path("elsewhere")),
+    ] {
+        let ledger = ledger.display().to_string();
+        let output = standing.run(out, &["--k", "20", "--supersede", "--ledger", &ledger]);
+        assert_eq!(output.status.code(), Some(2), "{out}, {ledger}: {}", said(&output));
+    }
+    assert!(files(&release) == before);
 }

@@ -292,20 +292,41 @@ pub(crate) fn expired_before_us(as_of: Date, calendar: &Calendar) -> Result<i64,
 
 /// The ledger says why numbers were withheld, so it must not lie where the release does.
 fn refuse_ledger_in_release(ledger: &Path, out: &Path) -> Result<(), Failure> {
-    let absolute = |path: &Path| {
-        let path = std::path::absolute(path).map_err(|error| Failure::io(path, error))?;
-        Ok::<_, Failure>(path.canonicalize().unwrap_or(path))
-    };
-    let (ledger, out) = (absolute(ledger)?, absolute(out)?);
+    let (ledger, out) = (real(ledger)?, real(out)?);
     if ledger.starts_with(&out) || out.starts_with(&ledger) {
         return Err(Failure::usage(anyhow!(
             "--ledger and --out lie in each other; expected the ledger outside the release"
         )));
     }
+    let in_a_release =
+        |path: &Path| path.ancestors().skip(1).any(|above| above.join("manifest.json").exists());
+    if in_a_release(&ledger) || in_a_release(&out) || ledger.join("manifest.json").exists() {
+        return Err(Failure::usage(anyhow!(
+            "--ledger or --out lies in a folder with a manifest.json; expected neither within another release"
+        )));
+    }
     Ok(())
 }
 
+/// Where a path leads that may not be there yet: links are followed as far as there is something, and no `..` is left.
+fn real(path: &Path) -> Result<PathBuf, Failure> {
+    let path = std::path::absolute(path).map_err(|error| Failure::io(path, error))?;
+    let mut found = PathBuf::new();
+    for part in path.components() {
+        if part == std::path::Component::ParentDir {
+            found.pop();
+        } else {
+            found.push(part);
+            found = found.canonicalize().unwrap_or(found);
+        }
+    }
+    Ok(found)
+}
+
 fn threshold(k: u64, accept_small: bool) -> Result<Threshold, Failure> {
+    if k > u64::from(u32::MAX) {
+        return Err(Failure::usage(anyhow!("--k {k} is larger than any country; expected fewer devices")));
+    }
     if accept_small { Threshold::accept_small(k) } else { Threshold::new(k) }.map_err(Failure::usage)
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
 fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let mut stages = Stages::start();
     let claim = Claim::new(&plan.out).map_err(release_failure)?;
-    let seal = Seal::find(&plan.out, &plan.parameters, plan.supersede).map_err(Failure::usage)?;
+    let seal = Seal::find(&claim, &plan.parameters, plan.supersede).map_err(release_failure)?;
     throng_aggregator::try_ledger(&plan.ledger).map_err(release_failure)?;
     let room = Room::furnish(plan)?;
     let events = room.events(plan)?; // raw rows, rejected or admitted

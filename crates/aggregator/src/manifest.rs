@@ -14,6 +14,10 @@ pub(crate) const PROMISED: [&str; 4] = [
     "Too few, protective and nobody at all have one status, `withheld`, and no number.",
 ];
 
+/// The promise where k is 1.
+pub(crate) const UNPROTECTED: [&str; 1] =
+    ["Nothing is protected: with k = 1 every number of one or more is published, and withheld means nobody."];
+
 /// What a reader must not take for promised.
 pub(crate) const NOT_PROMISED: [&str; 7] = [
     "A count of a large group moves by one when one person comes or goes: who already knows where all the others \

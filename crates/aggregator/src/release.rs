@@ -25,7 +25,7 @@ use crate::{
     columns::{arrow_schema, places_schema},
     expansion::Expansion,
     ledger::Ledger,
-    manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry},
+    manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry, UNPROTECTED},
     reports::{Report, Reports},
     seal::{Seal, Sealed},
     shape::{ShapeError, places_frame, rows, to_arrow},
@@ -72,7 +72,7 @@ pub enum ReleaseError {
     Json(#[from] serde_json::Error),
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> ReleaseError + use<> {
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ReleaseError + use<> {
     let path = path.to_owned();
     move |source| ReleaseError::Io { path, source }
 }
@@ -83,7 +83,7 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> ReleaseError + use<> {
 /// when the claim is dropped is a release that failed, or the earlier one that was replaced.
 pub struct Claim {
     staging: PathBuf,
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Holds the lock on the staging folder.
     _lock: File,
 }
@@ -230,7 +230,7 @@ fn sync_folders(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseError> {
+pub(crate) fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseError> {
     let name = out
         .file_name()
         .and_then(|name| name.to_str())
@@ -274,12 +274,23 @@ pub fn write(
     });
     files.extend(written.collect::<Result<Vec<_>, ReleaseError>>()?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    // From the last look at what stands there to the end of the move, no other run may release beside this one.
+    let beside = lock_beside(&claim.out)?;
     let manifest = seal.close(manifest(parameters, reports, credits, files))?;
     let mut json = serde_json::to_vec_pretty(&manifest)?;
     json.push(b'\n');
     write_file(&staging.join(MANIFEST), &json)?;
     claim.release()?;
+    drop(beside);
     Ok(blake3::hash(&json).to_hex().to_string())
+}
+
+/// Holds the folder in which a release is to stand, against other runs that release into it.
+fn lock_beside(out: &Path) -> Result<File, ReleaseError> {
+    let (parent, _) = parent_and_name(out)?;
+    let folder = File::open(&parent).map_err(at(&parent))?;
+    folder.lock().map_err(at(&parent))?;
+    Ok(folder)
 }
 
 type Frames = Vec<polars::prelude::LazyFrame>;
@@ -337,6 +348,8 @@ fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: 
         Status::Withheld => "too few, withheld to protect others, or nobody: which of them is not told",
         Status::NoCoverage => "no cell of the plan serves the place, so nobody could be seen there",
     };
+    // One device is a group of its own there.
+    let promised: &[&str] = if parameters.k <= 1 { &UNPROTECTED } else { &PROMISED };
     let statuses: BTreeMap<_, _> =
         Status::ALL.map(|status| (status.as_str().to_owned(), meaning(status).to_owned())).into();
     Manifest {
@@ -345,7 +358,7 @@ fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: 
         parameters,
         reports: reports.wanted().map(entry).collect(),
         statuses,
-        promised: PROMISED.map(str::to_owned).to_vec(),
+        promised: promised.iter().map(|promise| (*promise).to_owned()).collect(),
         not_promised: NOT_PROMISED.map(str::to_owned).to_vec(),
         credits: credits.iter().map(|credit| (*credit).to_owned()).collect(),
         supersedes: Vec::new(),
@@ -424,9 +437,13 @@ pub(crate) fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Resu
     use std::os::unix::fs::OpenOptionsExt;
     make_ledger_folder(folder)?;
     let (path, partial) = (folder.join(name), folder.join(format!(".{name}.partial")));
+    // What a run that died has left, or somebody has put there, is neither followed nor filled.
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&partial)(error)),
+        _ => {}
+    }
     let mut options = File::options();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(&partial).map_err(at(&partial))?;
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&partial).map_err(at(&partial))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&partial))?;
     fs::rename(&partial, &path).map_err(at(&path))?;
     Ok(path)

@@ -160,7 +160,8 @@ impl<'a> Market<'a> {
     pub(crate) fn empty(&mut self, class: u32) -> Option<Exchange> {
         let mut all = Vec::new();
         for atom in self.lattice.atoms_of.of(class as usize) {
-            let devices = self.atoms[*atom as usize];
+            // Emptying an earlier atom may have taken from this one.
+            let devices = self.has(*atom);
             if devices == 0 {
                 continue;
             }
@@ -216,7 +217,8 @@ impl<'a> Market<'a> {
 
     /// The devices of an atom after the parts so far.
     fn has(&self, atom: u32) -> u64 {
-        self.atoms[atom as usize].saturating_add_signed(self.moved[atom as usize])
+        let devices = self.atoms[atom as usize].checked_add_signed(self.moved[atom as usize]);
+        devices.expect("an exchange takes no more than there is")
     }
 
     #[expect(clippy::cast_possible_wrap, reason = "devices are people in a country")]

@@ -134,11 +134,14 @@ impl Seen {
         goal: u64,
     ) -> Vec<(u32, u64)> {
         for (class, by) in exchange.sums(lattice) {
-            let sum = sums[class as usize].saturating_add_signed(by);
+            let sum = sums[class as usize].checked_add_signed(by).expect("a witness has nothing negative");
             self.full[class as usize] |= sum >= goal;
             self.empty[class as usize] |= sum == 0;
         }
-        let moved = |(atom, by): &(u32, i64)| (*atom, atoms[*atom as usize].saturating_add_signed(*by));
+        let moved = |(atom, by): &(u32, i64)| {
+            let devices = atoms[*atom as usize].checked_add_signed(*by);
+            (*atom, devices.expect("a witness has nothing negative"))
+        };
         exchange.moves.iter().map(moved).collect()
     }
 }
@@ -146,8 +149,9 @@ impl Seen {
 /// Decides what to withhold from one table.
 ///
 /// `before` is the pattern of the table's previous time: what was withheld then is preferred now, so that protective
-/// partners do not rotate and give each other away. Ties are broken by a hash keyed with the true numbers, which no
-/// reader has: the same table gives the same pattern, and a reader cannot run the choice again.
+/// partners seldom rotate and give each other away. Ties are broken by a hash keyed with the true numbers, which no
+/// reader has: the same table after the same one gives the same pattern, and a reader can run the choice again only on
+/// a guess at the whole table.
 ///
 /// # Panics
 /// When the numbers are of another lattice.
@@ -181,14 +185,18 @@ struct Table<'a> {
 impl<'a> Table<'a> {
     fn new(lattice: &'a Lattice, numbers: Numbers<'a>, rule: Rule, before: Option<&'a Pattern>) -> Self {
         let sums = lattice.sums(numbers.atoms);
-        let mut devices = sums.clone();
+        // Of a class with several columns, the fewest devices decide.
+        let mut devices = numbers.devices.map_or_else(|| sums.clone(), |_| vec![u64::MAX; sums.len()]);
         let mut given: Vec<bool> = (0..lattice.classes()).map(|class| lattice.shown(class) == 0).collect();
         for column in 0..lattice.columns() {
             let Some(class) = lattice.class_of(column) else { continue };
             if let Some(distinct) = numbers.devices {
-                devices[class] = distinct[column];
+                devices[class] = devices[class].min(distinct[column]);
             }
             given[class] |= numbers.withheld.is_some_and(|withheld| withheld[column]);
+        }
+        for class in (0..lattice.classes()).filter(|class| lattice.shown(*class) == 0) {
+            devices[class] = sums[class];
         }
         let small: Vec<bool> = devices.iter().map(|devices| *devices < rule.k).collect();
         given.iter_mut().zip(&small).for_each(|(given, small)| *given |= small);
@@ -216,7 +224,7 @@ impl<'a> Table<'a> {
 
     /// What a small number must be able to be.
     fn goal(&self) -> u64 {
-        self.rule.k * self.rule.counts_per_device
+        self.rule.k.checked_mul(self.rule.counts_per_device).expect("k is smaller than any country")
     }
 }
 
