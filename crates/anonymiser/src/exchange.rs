@@ -158,27 +158,33 @@ impl<'a> Market<'a> {
 
     /// An exchange that takes all devices from the class and withholds nothing more.
     pub(crate) fn empty(&mut self, class: u32) -> Option<Exchange> {
-        let mut all = Vec::new();
-        for atom in self.lattice.atoms_of.of(class as usize) {
-            // Emptying an earlier atom may have taken from this one.
-            let devices = self.has(*atom);
-            if devices == 0 {
-                continue;
-            }
+        let mut moves = Vec::new();
+        let lattice = self.lattice;
+        let emptied = lattice.atoms_of.of(class as usize).iter().all(|atom| {
+            (0..PARTS).any(|_| self.has(*atom) == 0 || !self.take_part(class, *atom, &mut moves))
+                && self.has(*atom) == 0
+        });
+        self.forget();
+        emptied.then(|| Exchange::new(moves, lattice))
+    }
+
+    /// Takes as many devices as one cycle can from an atom of a class that is being emptied. Says whether it could.
+    fn take_part(&mut self, class: u32, atom: u32, moves: &mut Vec<Move>) -> bool {
+        let devices = self.has(atom);
+        for least in [devices, devices.div_ceil(2), devices.div_ceil(4), 1] {
             let wish = Wish { class, devices, spared: None, below: 1 };
-            let mut quest = Quest { wish, least: devices, sign: -1, steps: STEPS_FREE, best: 1, found: None };
+            let mut quest = Quest { wish, least, sign: -1, steps: STEPS_FREE, best: 1, found: None };
             for cycle in self.cycles {
                 (self.cycle, self.steps) = (*cycle, 0);
-                self.begin(*atom, &mut quest);
+                self.begin(atom, &mut quest);
             }
-            let Some(units) = quest.found.take() else {
-                self.forget();
-                return None;
-            };
-            self.apply(&units, devices, &mut all);
+            if let Some(units) = quest.found {
+                let giving = units.iter().filter(|unit| unit.1 < 0).map(|unit| self.has(unit.0)).min();
+                self.apply(&units, giving.unwrap_or(devices).min(devices), moves);
+                return true;
+            }
         }
-        self.forget();
-        Some(Exchange::new(all, self.lattice))
+        false
     }
 
     /// Takes from several atoms what no single one has: first all that costs nothing, then the rest at a price.
