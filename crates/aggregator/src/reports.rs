@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use throng_anonymiser::{Ballot, Counted, Crowd, Guard, Lattice, Shape, Trajectory};
-use throng_schema::{Calendar, CellPlan, Level, PlaceTree, Ticks};
+use throng_schema::{Calendar, CellPlan, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
 
 use crate::{
@@ -44,8 +44,7 @@ impl Reports {
         let visitors =
             wanted.contains(&Report::Visitors).then(|| Visitors::lay_out(&calendar, &tree, &mut shapes));
         let covered = tree.covered(plan.versions().iter().filter_map(|version| version.place));
-        let depth = |level| Level::ALL.iter().position(|known| *known == level);
-        let levels = tree.ids().filter_map(|place| depth(tree.level(place))).collect();
+        let levels = tree.ids().map(|place| tree.level(place).depth()).collect();
         let lattice = Lattice::of_places(&tree, &covered);
         Self { calendar, tree, plan, hold_us, presence, visitors, shapes, covered, levels, lattice }
     }

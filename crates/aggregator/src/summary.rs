@@ -78,8 +78,7 @@ pub fn summarise(
 }
 
 fn level_count(name: &'static str, table: &ProtectedTable, tree: &PlaceTree, level: Level) -> LevelCount {
-    let group = Level::ALL.iter().position(|known| *known == level).unwrap_or_default();
-    let of = |devices: &[u64]| devices.get(group).copied().unwrap_or_default();
+    let of = |devices: &[u64]| devices.get(level.depth()).copied().unwrap_or_default();
     let mut count = LevelCount {
         table: name,
         level: level.as_str(),

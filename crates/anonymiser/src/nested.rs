@@ -58,8 +58,8 @@ pub(crate) fn protect(table: &CountTable, nest: &Nest<'_>) -> Done {
         }
     }
     let grid = Grid::new(grid.times(), grid.places());
-    let table_ = ProtectedTable { grid, cells, account };
-    Done { table: table_, truth: table.devices.clone(), witnesses: Vec::new() }
+    let truth = table.devices.clone();
+    Done { table: ProtectedTable { grid, cells, account }, truth, witnesses: Vec::new() }
 }
 
 impl Nest<'_> {

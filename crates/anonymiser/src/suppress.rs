@@ -240,7 +240,7 @@ const PRICE_OF_WIDTH: u64 = 512;
 /// An exchange that withholds more than about thirty columns is worth waiting with.
 const DEAR: u64 = 32 * PRICE;
 
-/// How often all protective classes are tried, at most. The gain of each round is about a quarter of the last one's.
+/// How often all protective classes are tried, at most: a round that saves less than a thousandth is the last.
 const ROUNDS: usize = 12;
 
 /// A class that more exchanges touch than this will not be spared: trying takes long and fails.

@@ -33,6 +33,12 @@ impl Level {
         }
     }
 
+    /// How many levels lie above: its place in [`Level::ALL`].
+    #[must_use]
+    pub fn depth(self) -> usize {
+        self as usize
+    }
+
     fn above(self) -> Option<Self> {
         Self::ALL.iter().rev().copied().find(|level| *level < self)
     }
