@@ -465,3 +465,28 @@ pub(crate) fn ranked<R: Ord + Copy>(lattice: &Lattice, rank: &[R]) -> Sets {
     };
     Sets::new((0..lattice.classes()).map(order))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emptying_takes_from_no_atom_twice() {
+        // Two atoms of the first column trade with each other, over columns that are published.
+        let columns = [vec![0, 1], vec![0, 2, 4], vec![2, 1], vec![1, 3], vec![4, 5]];
+        let lattice = Lattice::new(6, &columns);
+        let atoms = [1_u64, 2, 2, 2, 5, 0];
+        let class = |column: usize| lattice.class_of(column).expect("a class");
+        let withheld = (0..lattice.classes()).map(|c| c == class(0) || lattice.shown(c) == 0).collect();
+        let mut market =
+            Market::new(&lattice, &lattice.atoms_of, &atoms, withheld, vec![1; lattice.classes()]);
+        let exchange = market.empty(index(class(0))).expect("a way to empty it");
+        let by = |atom: u32| exchange.moves.iter().find(|m| m.0 == atom).map_or(0, |m| m.1);
+        for (atom, devices) in (0..).zip(atoms) {
+            assert!(devices.checked_add_signed(by(atom)).is_some(), "{:?}", exchange.moves);
+        }
+        let stays = |column: usize| !exchange.touched.contains(&index(class(column)));
+        assert!((1..5).all(stays), "published sums stay: {:?}", exchange.moves);
+        assert_eq!(by(0) + by(1), -3, "nobody is left");
+    }
+}
