@@ -266,6 +266,7 @@ pub fn write(
         let frames = match report {
             Report::Presence => presence_of(day, tables, reports, &places, expansion),
             Report::Visitors => visitors_of(day, tables, reports, &places, expansion),
+            _ => Ok(Vec::new()),
         }?;
         let frame = concat(frames, polars::prelude::UnionArgs::default()).map_err(ShapeError::from)?;
         let frame = frame.collect().map_err(ShapeError::from)?;
@@ -338,6 +339,7 @@ fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: 
         people: match report {
             Report::Presence => "people in the place at the instant; places add up to their parent, but for rounding where an expansion is applied",
             Report::Visitors => "distinct people with a stay in the place during the hour or day",
+            _ => "",
         }
         .to_owned(),
         adds_up: report == Report::Presence,

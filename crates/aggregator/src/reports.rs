@@ -54,6 +54,7 @@ impl Reports {
         Report::ALL.into_iter().filter(|report| match report {
             Report::Presence => self.presence.is_some(),
             Report::Visitors => self.visitors.is_some(),
+            _ => false,
         })
     }
 

@@ -77,6 +77,15 @@ pub struct Entrance<'a> {
 /// It holds the pseudonym, and so cannot be printed, cloned, compared or read.
 pub struct Pass(u64);
 
+/// Why a subscriber is turned away at the entrance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// Opted out.
+    OptedOut,
+    /// Listed as a machine.
+    Machine,
+}
+
 /// Rows on their way in, all from one file.
 pub struct Batch<'a> {
     entrance: &'a Entrance<'a>,
@@ -192,11 +201,19 @@ impl<'a> Entrance<'a> {
 impl Batch<'_> {
     /// Meets a subscriber by identifier, opaque bytes, which go no further.
     ///
-    /// None for who opted out.
+    /// # Errors
+    /// For who opted out, and for machines.
     #[inline]
-    pub fn meet(&mut self, id: &[u8]) -> Option<Pass> {
-        let pseudonym = self.entrance.subscribers.pseudonym(id);
-        (!self.entrance.subscribers.opted_out(pseudonym)).then_some(Pass(pseudonym))
+    pub fn meet(&mut self, id: &[u8]) -> Result<Pass, Turned> {
+        let subscribers = self.entrance.subscribers;
+        let pseudonym = subscribers.pseudonym(id);
+        if subscribers.opted_out(pseudonym) {
+            Err(Turned::OptedOut)
+        } else if subscribers.is_machine(pseudonym) {
+            Err(Turned::Machine)
+        } else {
+            Ok(Pass(pseudonym))
+        }
     }
 
     /// Admits an event: a time in microseconds since 1970 UTC, within the frame, and the version of the cell.

@@ -23,7 +23,7 @@
 //!     fn pour(&self, entrance: &Entrance<'_>) -> Result<(), Self::Error> {
 //!         let mut batch = entrance.batch(0);
 //!         for id in 0..40_u8 {
-//!             if let Some(pass) = batch.meet(&[id]) {
+//!             if let Ok(pass) = batch.meet(&[id]) {
 //!                 batch.admit(pass, 1_000, VersionIx(0));
 //!             }
 //!         }
@@ -74,7 +74,7 @@ mod trajectory;
 
 pub use count_table::{Ballot, CountTable, Counted, Shape};
 pub use crowd::{Crowd, GatherError, Source};
-pub use entrance::{Batch, Entrance, Pass};
+pub use entrance::{Batch, Entrance, Pass, Turned};
 pub use lattice::Lattice;
 pub use layout::{Frame, FrameError};
 pub use policy::{Policy, SmallThreshold, Threshold};

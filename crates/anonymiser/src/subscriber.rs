@@ -1,7 +1,8 @@
 //! What is known of subscribers: the key of this run, and the pseudonyms of those who opted out.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use siphasher::sip::SipHasher24;
+use throng_schema::PlaceId;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The operating system gave no randomness.
@@ -25,6 +26,8 @@ struct Key([u64; 4]);
 pub struct Subscribers {
     key: Key,
     opted_out: HashSet<u64>,
+    machines: HashSet<u64>,
+    residence: HashMap<u64, PlaceId>,
 }
 
 impl Subscribers {
@@ -37,13 +40,30 @@ impl Subscribers {
         for word in &mut key.0 {
             *word = getrandom::u64()?;
         }
-        Ok(Self { key, opted_out: HashSet::new() })
+        Ok(Self { key, opted_out: HashSet::new(), machines: HashSet::new(), residence: HashMap::new() })
     }
 
     /// From now on, rows of this subscriber are turned away at the entrance.
     pub fn opt_out(&mut self, id: &[u8]) {
         let pseudonym = self.pseudonym(id);
         self.opted_out.insert(pseudonym);
+    }
+
+    /// From now on, rows of this subscriber are turned away as those of a machine.
+    pub fn machine(&mut self, id: &[u8]) {
+        let pseudonym = self.pseudonym(id);
+        self.machines.insert(pseudonym);
+    }
+
+    /// This subscriber lives in a place: a postal code or a commune. Of several, the last is believed.
+    pub fn reside(&mut self, id: &[u8], place: PlaceId) {
+        let pseudonym = self.pseudonym(id);
+        self.residence.insert(pseudonym, place);
+    }
+
+    #[inline]
+    pub(crate) fn is_machine(&self, pseudonym: u64) -> bool {
+        !self.machines.is_empty() && self.machines.contains(&pseudonym)
     }
 
     #[inline]

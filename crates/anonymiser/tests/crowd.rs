@@ -24,9 +24,9 @@ impl Source for Rows {
         self.0.par_iter().for_each(|(id, at_us, cell, file, end_us)| {
             let mut batch = entrance.batch(*file);
             match (batch.meet(&id.to_be_bytes()), end_us) {
-                (None, _) => _ = turned_away.fetch_add(1, Ordering::Relaxed),
-                (Some(pass), None) => batch.admit(pass, *at_us, VersionIx(*cell)),
-                (Some(pass), Some(end_us)) => batch.admit_session(pass, *at_us, *end_us, VersionIx(*cell)),
+                (Err(_), _) => _ = turned_away.fetch_add(1, Ordering::Relaxed),
+                (Ok(pass), None) => batch.admit(pass, *at_us, VersionIx(*cell)),
+                (Ok(pass), Some(end_us)) => batch.admit_session(pass, *at_us, *end_us, VersionIx(*cell)),
             }
         });
         Ok(turned_away.into_inner())

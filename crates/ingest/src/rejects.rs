@@ -539,7 +539,7 @@ impl<'a> Judge<'a> {
         if at_us >= self.clock.until_us || end_us < self.clock.from_us {
             return Err((Reason::OutsideWindow, Flaw::None));
         }
-        let pass = self.batch.meet(row.subscriber_id).ok_or((Reason::OptedOut, Flaw::None))?;
+        let pass = self.batch.meet(row.subscriber_id).map_err(|_| (Reason::OptedOut, Flaw::None))?;
         let version =
             self.cells.version_at(row.cell, at_us).ok_or((Reason::UnknownCell, Flaw::UnknownCell))?;
         if end_us == at_us {

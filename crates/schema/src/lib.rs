@@ -23,20 +23,26 @@
 
 mod calendar;
 mod cell_plan;
+mod census;
 #[cfg(feature = "files")]
 mod columns;
+mod factors;
 mod grid;
 #[cfg(feature = "files")]
 mod manifest;
+mod occasion;
 mod place;
 mod release;
 
 pub use calendar::{Calendar, CalendarError, Day, MICROS_PER_SECOND, Ticks, Window, micros};
 pub use cell_plan::{CellIx, CellPlan, CellPlanError, CellVersion, VersionIx};
+pub use census::{Census, CensusRow};
 #[cfg(feature = "files")]
 pub use columns::{arrow_schema, places_schema};
+pub use factors::Factors;
 pub use grid::{Grid, Slot};
 #[cfg(feature = "files")]
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
+pub use occasion::Occasion;
 pub use place::{Level, Names, PlaceId, PlaceRow, PlaceTree, PlaceTreeError};
 pub use release::{Period, Report, SCHEMA_VERSION, Status, UnknownReport};

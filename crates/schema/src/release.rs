@@ -31,13 +31,15 @@ impl Status {
     }
 }
 
-/// The stretch of local time that a number of visitors covers.
+/// The stretch of local time that a number covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Period {
     /// An hour of the local clock.
     Hour,
     /// A local day.
     Day,
+    /// All days of the run.
+    Window,
 }
 
 impl Period {
@@ -47,6 +49,7 @@ impl Period {
         match self {
             Self::Hour => "hour",
             Self::Day => "day",
+            Self::Window => "window",
         }
     }
 }
@@ -58,16 +61,39 @@ pub enum Report {
     Presence,
     /// Distinct people in a place during an hour or a day.
     Visitors,
+    /// Both, by where they live.
+    Residence,
+    /// The day's visitors by the time that each spent in the place.
+    Dwell,
+    /// The window's visitors by the number of days on which each came.
+    Frequency,
+    /// Trips from place to place.
+    Flows,
+    /// Who came to an occasion, when, from where and for how long.
+    Occasions,
+    /// Presence and visitors beside census figures.
+    Context,
 }
 
 /// A report that is not made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("no report of that name; expected any of presence, visitors")]
+#[error(
+    "no report of that name; expected any of presence, visitors, residence, dwell, frequency, flows, occasions, context"
+)]
 pub struct UnknownReport;
 
 impl Report {
     /// Every report there is.
-    pub const ALL: [Self; 2] = [Self::Presence, Self::Visitors];
+    pub const ALL: [Self; 8] = [
+        Self::Presence,
+        Self::Visitors,
+        Self::Residence,
+        Self::Dwell,
+        Self::Frequency,
+        Self::Flows,
+        Self::Occasions,
+        Self::Context,
+    ];
 
     /// Its name: that of its folder in the release.
     #[must_use]
@@ -75,6 +101,12 @@ impl Report {
         match self {
             Self::Presence => "presence",
             Self::Visitors => "visitors",
+            Self::Residence => "residence",
+            Self::Dwell => "dwell",
+            Self::Frequency => "frequency",
+            Self::Flows => "flows",
+            Self::Occasions => "occasions",
+            Self::Context => "context",
         }
     }
 }

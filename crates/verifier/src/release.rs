@@ -138,6 +138,7 @@ impl Release {
             match report {
                 Report::Presence => day.presence = part,
                 Report::Visitors => day.visitors = part,
+                _ => {}
             }
         }
         day
@@ -154,6 +155,7 @@ impl Release {
                 let day = hours().into_iter().take(1).map(key(Period::Day.as_str()));
                 day.chain(hours().into_iter().map(key(Period::Hour.as_str()))).collect()
             }
+            _ => Vec::new(),
         };
         times.into_iter().map(|time| (time, empty())).collect()
     }

@@ -28,6 +28,7 @@ pub(crate) fn check(part: &Part, release: &Release, faults: &mut Faults) {
                     let cells: Vec<Cell> = inside.iter().map(|child| row[*child]).collect();
                     union_fault(row[parent], &cells, release)
                 }
+                _ => None,
             });
             for check in found {
                 faults.add(&part.name, check, place);
