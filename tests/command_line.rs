@@ -84,7 +84,7 @@ fn wrong_usage_ends_with_exit_code_2_and_says_what_was_expected() {
         (&["--timezone", "Mars/Olympus"], "IANA name"),
         (&["--expansion", "0"], "above 0"),
         (&["--expansion", "factors.csv"], "expected a number"),
-        (&["--reports", "dwell"], "expected any of presence, visitors"),
+        (&["--reports", "dwelling"], "expected any of presence, visitors"),
         (&["--occasions", "concerts.csv"], "does not make"),
         (&["--memory", "1MiB"], "64MiB"),
         (&["--threads", "0"], "at least 1"),

@@ -87,7 +87,9 @@ impl Input {
     }
 
     pub(crate) fn reports(&self) -> Reports {
-        let tree = Arc::clone(&self.tree);
-        Reports::new(&Report::ALL, self.calendar.clone(), tree, Arc::clone(&self.plan), HOLD_US)
+        let (tree, plan) = (Arc::clone(&self.tree), Arc::clone(&self.plan));
+        let wanted = [Report::Presence, Report::Visitors];
+        let country = throng_ingest::country_of_mcc;
+        Reports::new(&wanted, self.calendar.clone(), tree, plan, (HOLD_US, HOLD_US / 2), country)
     }
 }

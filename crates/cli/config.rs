@@ -45,6 +45,7 @@ pub(crate) struct Plan {
     pub(crate) as_of: Date,
     pub(crate) expired_before_us: i64,
     pub(crate) hold_us: i64,
+    pub(crate) min_stay_us: i64,
     /// The window and twice the hold around it, so that midnight is no edge.
     pub(crate) context_us: Range<i64>,
     pub(crate) reports: Vec<Report>,
@@ -157,7 +158,7 @@ impl Settings {
         let zone = zone(&zone_name)?;
         let step_s = seconds("--step", self.step, 15)?;
         let hold_s = seconds("--hold", self.hold, 30)?;
-        seconds("--min-stay", self.min_stay, 15)?;
+        let min_stay_s = seconds("--min-stay", self.min_stay, 15)?;
         if !(HOLD_S_MIN..=86_400).contains(&hold_s) {
             return Err(Failure::usage(anyhow!("--hold is {hold_s} s; expected between 1min and 24h")));
         }
@@ -178,12 +179,6 @@ impl Settings {
         let mut reports: Vec<Report> = self.reports.iter().map(|name| name.0).collect();
         if reports.is_empty() {
             reports.extend([Report::Presence, Report::Visitors]);
-        }
-        if let Some(unmade) = reports.iter().find(|report| **report > Report::Visitors) {
-            return Err(Failure::usage(anyhow!(
-                "the report {} is not made yet; expected presence or visitors",
-                unmade.as_str()
-            )));
         }
         reports.sort_unstable();
         reports.dedup();
@@ -243,6 +238,7 @@ impl Settings {
             calendar,
             as_of,
             hold_us,
+            min_stay_us: min_stay_s * throng_schema::MICROS_PER_SECOND,
             context_us,
             reports,
             policy: Policy { witnesses: true, ..Policy::certified(threshold) },
@@ -262,7 +258,7 @@ impl Settings {
         for (flag, path, report) in unused {
             if path.is_some() {
                 return Err(Failure::usage(anyhow!(
-                    "{flag} is for the report `{report}`, which this version does not make; expected presence or visitors"
+                    "{flag} is for the report `{report}`, which this version does not make"
                 )));
             }
         }

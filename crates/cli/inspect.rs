@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use throng_anonymiser::{Crowd, Frame, GatherError, Share, Subscribers};
+use throng_anonymiser::{Crowd, Frame, GatherError, Share, Sitting, Subscribers};
 use throng_ingest::{
     CellColumns, Clock, EventColumns, EventFormat, Events, IngestError, Places, Reason, Tally,
 };
@@ -106,8 +106,9 @@ fn inspect_events(
     })?;
     bar.done();
     let whole = crowd.left_over().is_none();
-    let counted = crowd.count(&[], |cell, _| Some(cell), |_, _| {});
-    tally.settle(&counted.duplicates).map_err(Failure::failed)?;
+    let counted = crowd.count(&Sitting::of(&[], &subscribers), |cell, _| Some(cell), None, |_, _| {});
+    let [duplicates, ..] = &counted.found;
+    tally.settle(duplicates).map_err(Failure::failed)?;
     let facts = events.facts();
     let rows = facts.iter().zip(&tally.files).map(|(facts, file)| {
         let (first, last) = file.times_us.map_or((None, None), |(first, last)| (Some(first), Some(last)));

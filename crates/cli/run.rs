@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,10 +11,10 @@ use anyhow::anyhow;
 use bytesize::ByteSize;
 use jiff::Timestamp;
 use throng_aggregator::{
-    Claim, FileRows, Ledger, ReleaseError, Reports, Seal, Stage, Summary, WithheldCells, summarise,
+    Claim, FileRows, Ledger, Release, ReleaseError, Report, Reports, Seal, Stage, Summary, Today, WitnessFile,
 };
 use throng_anonymiser::{
-    Counted, Crowd, Frame, GatherError, Protected, ProtectedTable, Share, Shares, Source, Subscribers,
+    Carried, Counted, Crowd, Exit, Found, Frame, GatherError, Share, Shares, Source, Subscribers,
 };
 use throng_ingest::{Clock, Events, IngestError, Places, Reason, Tally};
 
@@ -36,30 +37,52 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
     pool.install(|| pipeline(&plan))
 }
 
-/// The whole program in one paragraph.
+/// The whole program in one paragraph: one day after the other, so that memory does not grow with the days.
 fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let mut stages = Stages::start();
     let claim = Claim::new(&plan.out).map_err(release_failure)?;
     let seal = Seal::find(&claim, &plan.parameters, plan.supersede).map_err(release_failure)?;
     throng_aggregator::try_ledger(&plan.ledger).map_err(release_failure)?;
     let room = Room::furnish(plan)?;
-    let events = room.events(plan)?; // raw rows, rejected or admitted
+    let (reports, events) = (&room.reports, room.events(plan)?); // raw rows, rejected or admitted
+    let mut release = Release::begin(reports, plan.expansion, &plan.parameters.timezone, &claim)
+        .map_err(release_failure)?;
+    let mut witnesses = WitnessFile::begin(reports, &plan.ledger).map_err(Failure::failed)?;
+    let (mut exit, carried) = (Exit::new(plan.policy), Carried::default());
+    let (mut account, mut summary) = (Account::default(), Summary::default());
     stages.end("prepare");
-    let gathered = room.gather_and_count(plan, &events)?; // identifiers end here; nobody can read the counts
-    stages.end("read and count");
-    check_rejected(&gathered.tally, plan)?;
-    let Gathered { counted, tally, passes } = gathered;
-    let Counted { devices, tables, .. } = counted;
-    let protected = throng_anonymiser::protect(tables, &room.reports.guards(), &plan.policy); // small groups end here
-    let Protected { tables, witnesses } = protected;
-    stages.end("protect");
-    let (parameters, credits) = (plan.parameters.clone(), &room.credits);
+    for day in reports.calendar().days() {
+        let today = reports.today(day);
+        // Identifiers end here; nobody can read the counts.
+        let counted = room.gather_and_count(plan, &events, &today, &carried, &mut account)?;
+        stages.end("read and count");
+        check_rejected(account.tally(), plan)?;
+        let Counted { tables, sparse, .. } = counted;
+        let protected = exit.protect(tables, &today.guards(), sparse, &today.pair_guards()); // small groups end here
+        if let Some(visitors) = today.day_visitors().filter(|_| reports.makes(Report::Frequency)) {
+            exit.keep_days(&protected.tables[visitors]);
+        }
+        stages.end("protect");
+        release.day(&today, &protected).map_err(release_failure)?;
+        witnesses.add(&today, &protected.witnesses).map_err(Failure::failed)?;
+        summary.add(&today, &protected, plan.expansion).map_err(Failure::failed)?;
+        stages.end("write");
+    }
+    room.bar.done();
+    let Settled { tally, passes } = account.settled()?;
+    check_rejected(&tally, plan)?;
+    let (devices, bytes_carried) = (carried.people(), carried.bytes());
+    if reports.makes(Report::Frequency) {
+        let (tree, covered, groups, classes) = reports.window_guard();
+        let window = exit.window(&reports.count_window(carried), tree, covered, groups, classes);
+        stages.end("protect");
+        release.window(&window).map_err(release_failure)?;
+        summary.add_window(&window, reports);
+    }
     let manifest_blake3 =
-        throng_aggregator::write(&tables, &room.reports, plan.expansion, parameters, credits, &seal, &claim)
-            .map_err(release_failure)?;
+        release.close(plan.parameters.clone(), &room.credits, &seal).map_err(release_failure)?;
     drop(claim);
     stages.end("write");
-    let summary = summarise(&tables, &room.reports, plan.expansion).map_err(Failure::failed)?;
     let ledger = Ledger {
         throng: env!("CARGO_PKG_VERSION"),
         manifest_blake3,
@@ -80,11 +103,12 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         devices_seen: devices,
         opted_out_listed: room.opted_out,
         passes,
-        withheld: withheld(&tables, &room.reports, &summary),
+        bytes_carried,
+        withheld: summary.withheld.clone(),
         cells: summary.cells.clone(),
         timings: stages.ended.clone(),
     };
-    throng_aggregator::write_witnesses(&witnesses, &room.reports, &plan.ledger).map_err(Failure::failed)?;
+    witnesses.close().map_err(Failure::failed)?;
     let ledger_path = throng_aggregator::write_ledger(&ledger, &plan.ledger).map_err(Failure::failed)?;
     say(&closing(plan, &room, &tally, devices, &summary, &stages)?)?;
     say(&format!("ledger    {} (internal: it never leaves)", ledger_path.display()))
@@ -101,11 +125,46 @@ struct Room {
     notes: Vec<String>,
 }
 
-/// What reading gave: sealed counts, and the account of the rows.
-struct Gathered {
-    counted: Counted,
+/// What became of the rows, over all days.
+#[derive(Default)]
+struct Account {
+    /// From the first reading, which judges every row.
+    tally: Option<Tally>,
+    /// Rows that the crowd took out, by reason and file.
+    found: Option<[Vec<u64>; Found::ALL.len()]>,
+    /// Readings of the input, or of a part of it.
+    passes: u64,
+}
+
+/// An account that is complete.
+struct Settled {
     tally: Tally,
     passes: u64,
+}
+
+impl Account {
+    fn tally(&self) -> &Tally {
+        static NONE: Tally = Tally { files: Vec::new() };
+        self.tally.as_ref().unwrap_or(&NONE)
+    }
+
+    fn add(&mut self, found: &[Vec<u64>; Found::ALL.len()]) {
+        let Some(sums) = &mut self.found else {
+            self.found = Some(found.clone());
+            return;
+        };
+        for (sums, found) in sums.iter_mut().zip(found) {
+            sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
+        }
+    }
+
+    fn settled(self) -> Result<Settled, Failure> {
+        let Self { tally: Some(mut tally), found: Some([duplicates, ..]), passes } = self else {
+            return Err(Failure::failed(anyhow!("nobody was counted, not even nobody")));
+        };
+        tally.settle(&duplicates).map_err(Failure::failed)?;
+        Ok(Settled { tally, passes })
+    }
 }
 
 impl Room {
@@ -131,17 +190,19 @@ impl Room {
             None => 0,
         };
         if let Some(path) = &plan.residence {
-            let rows =
-                throng_ingest::residences(path, &places.tree, &mut |_, _| {}).map_err(input_failure)?;
-            notes.push(format!(
-                "the residence table was checked ({} rows); no report of this version uses it",
-                thousands(rows)
-            ));
+            throng_ingest::residences(path, &places.tree, &mut |id, place| subscribers.reside(id, place))
+                .map_err(input_failure)?;
         }
         let Places { tree, credits, .. } = places;
         let (cells, tree) = (Arc::new(cells), Arc::new(tree));
-        let reports =
-            Reports::new(&plan.reports, plan.calendar.clone(), tree, Arc::clone(&cells), plan.hold_us);
+        let reports = Reports::new(
+            &plan.reports,
+            plan.calendar.clone(),
+            tree,
+            Arc::clone(&cells),
+            (plan.hold_us, plan.min_stay_us),
+            throng_ingest::country_of_mcc,
+        );
         let passed_over = throng_ingest::passed_over(&plan.events);
         if let Some(first) = passed_over.first() {
             let (files, first) = (passed_over.len(), first.display());
@@ -174,67 +235,100 @@ impl Room {
         .map_err(ingest_failure)
     }
 
-    /// Reads the input, as often as the memory makes necessary, and counts another share of people each time.
-    fn gather_and_count(&self, plan: &Plan, events: &Events) -> Result<Gathered, Failure> {
+    /// Reads what matters to a day, as often as the memory makes necessary, and counts another share of people each
+    /// time.
+    fn gather_and_count(
+        &self,
+        plan: &Plan,
+        events: &Events,
+        today: &Today<'_>,
+        carried: &Carried,
+        account: &mut Account,
+    ) -> Result<Counted, Failure> {
+        let context_us = self.reports.context_us(today.day());
         let frame = Frame {
-            from_us: plan.context_us.start,
-            until_us: plan.context_us.end,
+            from_us: context_us.start,
+            until_us: context_us.end,
             hold_us: plan.hold_us,
             versions: self.plan.versions().len(),
             files: events.paths().len(),
             memory: crowd_memory(plan, &self.reports)?,
         };
-        let rows = events.estimated_rows();
+        let rows = part_of(events.estimated_rows(), share_of_window(&context_us, &plan.context_us));
         let mut shares = Shares::planned(planned_passes(rows, frame.memory));
-        let mut gathered: Option<Gathered> = None;
-        let mut pass = 0;
+        let (mut sum, mut first, mut pass) = (None::<Counted>, None::<Tally>, 0);
         while let Some(share) = shares.take() {
             pass += 1;
-            self.announce(pass, shares.remaining(), rows);
-            let (counted, tally) = self.take_share(events, &frame, share, &mut shares)?;
-            gathered = Some(match gathered {
+            account.passes += 1;
+            let (mut crowd, tally) = match &account.tally {
                 None => {
-                    // Rows that are left out take no memory: fewer passes may do than the files' sizes said.
-                    let kept = part_of(tally.admitted(), shares.fraction());
-                    shares.replan(planned_passes(kept, frame.memory));
-                    Gathered { counted, tally, passes: 1 }
+                    self.announce(today, pass, shares.remaining(), events.estimated_rows());
+                    self.gather(events, &frame, share)?
                 }
-                Some(sum) => {
-                    unchanged(&sum.tally, &tally)?;
-                    Gathered { counted: sum.counted.absorb(counted), tally: sum.tally, passes: pass }
+                Some(tally) => {
+                    let again = events.again(tally, frame.from_us, frame.until_us);
+                    self.announce(today, pass, shares.remaining(), again.estimated_rows());
+                    self.gather(&again, &frame, share)?
                 }
+            };
+            match (&account.tally, &first) {
+                (None, _) => account.tally = Some(tally),
+                (Some(_), None) => first = Some(tally),
+                (Some(_), Some(first)) => unchanged(first, &tally)?,
+            }
+            let left_over = crowd.left_over();
+            if sum.is_none() {
+                // Rows that are left out take no memory: fewer passes may do than the files' sizes said.
+                let left = left_over.as_ref().map_or(0.0, Share::fraction);
+                let taken = (1.0 - shares.fraction() - left).max(f64::MIN_POSITIVE);
+                let rest = part_of(crowd.events(), (shares.fraction() + left) / taken);
+                shares.give_back(left_over);
+                shares.replan(planned_passes(rest, frame.memory));
+            } else {
+                shares.give_back(left_over);
+            }
+            let counted = throng_aggregator::count(crowd, today, &self.subscribers, carried);
+            sum = Some(match sum {
+                None => counted,
+                Some(sum) => sum.absorb(counted),
             });
         }
-        self.bar.done();
-        let mut gathered =
-            gathered.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))?;
-        gathered.tally.settle(&gathered.counted.duplicates).map_err(Failure::failed)?;
-        Ok(gathered)
+        let counted = sum.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))?;
+        account.add(&counted.found);
+        Ok(counted)
     }
 
-    fn take_share(
+    fn gather<S: Source<Error = IngestError>>(
         &self,
-        events: &Events,
+        source: &S,
         frame: &Frame,
         share: Share,
-        shares: &mut Shares,
-    ) -> Result<(Counted, <Events as Source>::Tally), Failure> {
-        let gathered = Crowd::gather(events, &self.subscribers, frame, share);
-        let (mut crowd, tally) = gathered.map_err(|error| match error {
+    ) -> Result<(Crowd, S::Tally), Failure> {
+        Crowd::gather(source, &self.subscribers, frame, share).map_err(|error| match error {
             GatherError::Source(error) => ingest_failure(error),
             GatherError::Frame(error) => Failure::usage(error),
-        })?;
-        shares.give_back(crowd.left_over());
-        Ok((throng_aggregator::count(crowd, &self.reports), tally))
+        })
     }
 
-    fn announce(&self, pass: u64, more: usize, rows: u64) {
-        if pass > 1 || more > 0 {
-            self.bar.stage(format!("pass {pass}, {more} more"), pass * rows);
+    fn announce(&self, today: &Today<'_>, pass: u64, more: usize, rows: u64) {
+        let day = if self.reports.calendar().days().len() > 1 {
+            format!("{} ", today.calendar().window().from())
         } else {
-            self.bar.stage("reading".to_owned(), rows);
-        }
+            String::new()
+        };
+        let what = if pass > 1 || more > 0 {
+            format!("{day}pass {pass}, {more} more")
+        } else {
+            format!("reading {day}")
+        };
+        self.bar.stage(what.trim_end().to_owned(), rows);
     }
+}
+
+/// What fraction of the window and its context a day and its context are.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn share_of_window(day: &Range<i64>, window: &Range<i64>) -> f64 {
+    ((day.end - day.start) as f64 / (window.end - window.start).max(1) as f64).min(1.0)
 }
 
 /// What the crowd may take of the run's memory: the rest is for the counters and for decoding.
@@ -359,25 +453,6 @@ fn file_rows(
     FileRows { path, rows_read, rows_used, rejected }
 }
 
-fn withheld(tables: &[ProtectedTable], reports: &Reports, summary: &Summary) -> Vec<WithheldCells> {
-    let covered = |name: &str| {
-        summary
-            .cells
-            .iter()
-            .filter(|count| count.table == name)
-            .map(|count| count.published + count.withheld)
-            .sum()
-    };
-    reports
-        .tables()
-        .map(|(name, table)| {
-            let account = tables[table].account();
-            let (too_few, protective) = (account.too_few, account.protective);
-            WithheldCells { table: name, covered: covered(name), too_few, protective }
-        })
-        .collect()
-}
-
 /// Where the time of a run goes.
 struct Stages {
     last: Instant,
@@ -392,7 +467,10 @@ impl Stages {
     fn end(&mut self, stage: &'static str) {
         let seconds = self.last.elapsed().as_secs_f64();
         self.last = Instant::now();
-        self.ended.push(Stage { stage, seconds });
+        match self.ended.iter_mut().find(|ended| ended.stage == stage) {
+            Some(ended) => ended.seconds += seconds,
+            None => self.ended.push(Stage { stage, seconds }),
+        }
     }
 
     fn total(&self) -> Duration {
@@ -452,9 +530,10 @@ fn closing(
     text.push(
         table(&["numbers", "published", "withheld", "", "of people", "no coverage"], levels).to_string(),
     );
-    if !summary.busiest.is_empty() {
+    let busiest = summary.busiest(room.reports.tree()).map_err(Failure::failed)?;
+    if !busiest.is_empty() {
         text.push(String::new());
-        let busiest = summary.busiest.iter().map(|busiest| {
+        let busiest = busiest.iter().map(|busiest| {
             let at = Timestamp::from_millisecond(busiest.at_ms).map_err(Failure::failed)?;
             let at = at.to_zoned(plan.calendar.zone().clone()).strftime("%Y-%m-%d %H:%M").to_string();
             Ok(vec![format!("{} {}", busiest.place, busiest.name), thousands(busiest.people), at])

@@ -45,8 +45,10 @@ pub struct Ledger {
     pub devices_seen: u64,
     /// Identifiers on the list of those who opted out.
     pub opted_out_listed: u64,
-    /// Passes over the input that the memory made necessary.
+    /// Readings of the input, or of the part that a day needs: one for each day, more where memory makes them necessary.
     pub passes: u64,
+    /// Bytes that were kept of people from day to day.
+    pub bytes_carried: u64,
     /// How much was withheld, and why, by report.
     pub withheld: Vec<WithheldCells>,
     /// Cells by report, level and status.

@@ -21,12 +21,17 @@
 #![forbid(unsafe_code)]
 
 mod columns;
+mod dwell;
 mod expansion;
+mod flows;
+mod frequency;
 mod ledger;
 mod manifest;
+mod pairs;
 mod presence;
 mod release;
 mod reports;
+mod residence;
 mod seal;
 mod shape;
 mod stay;
@@ -38,10 +43,10 @@ pub use columns::{arrow_schema, places_schema};
 pub use expansion::{Expansion, ExpansionError};
 pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
-pub use release::{Claim, ReleaseError, try_ledger, write, write_ledger};
-pub use reports::{Report, Reports, UnknownReport, count};
+pub use release::{Claim, Release, ReleaseError, try_ledger, write_ledger};
+pub use reports::{Report, Reports, Today, UnknownReport, count};
 pub use seal::{Seal, Sealed};
 pub use shape::ShapeError;
 pub use stay::{Stay, stays};
-pub use summary::{Busiest, LevelCount, Summary, summarise};
-pub use witnesses::write_witnesses;
+pub use summary::{Busiest, LevelCount, Summary};
+pub use witnesses::WitnessFile;

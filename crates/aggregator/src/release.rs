@@ -15,20 +15,23 @@ use parquet::{
     errors::ParquetError,
     file::properties::{EnabledStatistics, WriterProperties},
 };
-use polars::prelude::concat;
+use polars::prelude::{DataFrame, LazyFrame, UnionArgs, concat};
 use rayon::prelude::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use throng_anonymiser::ProtectedTable;
-use throng_schema::{Day, Period, SCHEMA_VERSION, Status};
+use throng_anonymiser::{Protected, ProtectedTable};
+use throng_schema::{Period, SCHEMA_VERSION, Status};
 
 use crate::{
     columns::{arrow_schema, places_schema},
+    dwell,
     expansion::Expansion,
+    frequency,
     ledger::Ledger,
     manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry, UNPROTECTED},
-    reports::{Report, Reports},
+    pairs::{Measure, flow_rows, residence_rows},
+    reports::{Report, Reports, Today},
     seal::{Seal, Sealed},
-    shape::{ShapeError, places_frame, rows, to_arrow},
+    shape::{ShapeError, class_rows, places_frame, rows, to_arrow},
 };
 
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -239,52 +242,165 @@ pub(crate) fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseEr
     Ok((parent.to_owned(), name.to_owned()))
 }
 
-/// Writes the release of protected tables and moves it into place, whole; returns the manifest's BLAKE3.
+/// A release in the making, beside its destination: day by day, then moved into place, whole.
 ///
 /// The bytes depend on the tables and the parameters alone.
-///
-/// # Errors
-/// When a file cannot be written, or the seal forbids this release. What stood at the destination before still stands.
-pub fn write(
-    tables: &[ProtectedTable],
-    reports: &Reports,
+pub struct Release<'a> {
+    reports: &'a Reports,
     expansion: Expansion,
-    parameters: Parameters,
-    credits: &[&str],
-    seal: &Seal,
-    claim: &Claim,
-) -> Result<String, ReleaseError> {
-    let staging = &claim.staging;
-    let zone = parameters.timezone.clone();
-    let places = places_frame(reports.tree())?;
-    let mut files = vec![write_parquet(staging, "places.parquet", &to_arrow(&places, &places_schema())?)?];
-    let parts: Vec<(Report, &Day)> = reports
-        .wanted()
-        .flat_map(|report| reports.calendar().days().iter().map(move |day| (report, day)))
-        .collect();
-    let written = parts.par_iter().map(|(report, day)| {
-        let frames = match report {
-            Report::Presence => presence_of(day, tables, reports, &places, expansion),
-            Report::Visitors => visitors_of(day, tables, reports, &places, expansion),
-            _ => Ok(Vec::new()),
-        }?;
-        let frame = concat(frames, polars::prelude::UnionArgs::default()).map_err(ShapeError::from)?;
-        let frame = frame.collect().map_err(ShapeError::from)?;
-        let name = format!("{}/date={}/part.parquet", report.as_str(), day.date);
-        write_parquet(staging, &name, &to_arrow(&frame, &arrow_schema(*report, &zone))?)
-    });
-    files.extend(written.collect::<Result<Vec<_>, ReleaseError>>()?);
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    // From the last look at what stands there to the end of the move, no other run may release beside this one.
-    let beside = lock_beside(&claim.out)?;
-    let manifest = seal.close(manifest(parameters, reports, credits, files))?;
-    let mut json = serde_json::to_vec_pretty(&manifest)?;
-    json.push(b'\n');
-    write_file(&staging.join(MANIFEST), &json)?;
-    claim.release()?;
-    drop(beside);
-    Ok(blake3::hash(&json).to_hex().to_string())
+    zone: String,
+    claim: &'a Claim,
+    places: DataFrame,
+    files: Vec<FileEntry>,
 }
+
+impl<'a> Release<'a> {
+    /// Begins a release at the claimed destination.
+    ///
+    /// # Errors
+    /// When the places cannot be written.
+    pub fn begin(
+        reports: &'a Reports,
+        expansion: Expansion,
+        zone: &str,
+        claim: &'a Claim,
+    ) -> Result<Self, ReleaseError> {
+        let places = places_frame(reports.tree())?;
+        let batch = to_arrow(&places, &places_schema())?;
+        let files = vec![write_parquet(&claim.staging, "places.parquet", &batch)?];
+        Ok(Self { reports, expansion, zone: zone.to_owned(), claim, places, files })
+    }
+
+    /// Writes every report of a day.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn day(&mut self, today: &Today<'_>, protected: &Protected) -> Result<(), ReleaseError> {
+        let daily = [Report::Presence, Report::Visitors, Report::Residence, Report::Dwell, Report::Flows];
+        let wanted: Vec<Report> = daily.into_iter().filter(|report| self.reports.makes(*report)).collect();
+        let written = wanted.par_iter().map(|report| {
+            let frames = match report {
+                Report::Presence => self.presence(today, &protected.tables),
+                Report::Visitors => self.visitors(today, &protected.tables),
+                Report::Residence => self.residence(today, protected),
+                Report::Dwell => self.dwell(today, &protected.tables),
+                _ => self.flows(today, protected),
+            }?;
+            let name = format!("{}/date={}/part.parquet", report.as_str(), today.day().date);
+            self.write(*report, &name, frames)
+        });
+        let written = written.collect::<Result<Vec<_>, ReleaseError>>()?;
+        self.files.extend(written);
+        Ok(())
+    }
+
+    /// Writes the report of the whole window: all visitors of a place, then by how often they came.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn window(&mut self, [all, classes]: &[ProtectedTable; 2]) -> Result<(), ReleaseError> {
+        let name = format!("{}/part.parquet", Report::Frequency.as_str());
+        let at = (self.reports.calendar().start_us(), Period::Window);
+        let words = frequency::CLASSES.map(|(word, _)| word);
+        let frames = [(all, &["all"][..]), (classes, &words)]
+            .map(|(table, words)| class_rows(table, at, &self.places, ("days", words), self.expansion));
+        let frames = frames.into_iter().collect::<Result<Vec<_>, ShapeError>>()?;
+        self.files.push(self.write(Report::Frequency, &name, frames)?);
+        Ok(())
+    }
+
+    /// Writes the manifest and moves the release into place; returns the manifest's BLAKE3.
+    ///
+    /// # Errors
+    /// When it cannot be written, or the seal forbids this release. What stood at the destination before still stands.
+    pub fn close(
+        mut self,
+        parameters: Parameters,
+        credits: &[&str],
+        seal: &Seal,
+    ) -> Result<String, ReleaseError> {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        // From the last look at what stands there to the end of the move, no other run may release beside this one.
+        let beside = lock_beside(&self.claim.out)?;
+        let manifest = seal.close(manifest(parameters, self.reports, credits, self.files))?;
+        let mut json = serde_json::to_vec_pretty(&manifest)?;
+        json.push(b'\n');
+        write_file(&self.claim.staging.join(MANIFEST), &json)?;
+        self.claim.release()?;
+        drop(beside);
+        Ok(blake3::hash(&json).to_hex().to_string())
+    }
+
+    fn write(&self, report: Report, name: &str, frames: Frames) -> Result<FileEntry, ReleaseError> {
+        let frame = concat(frames, UnionArgs::default()).map_err(ShapeError::from)?;
+        let frame = frame.collect().map_err(ShapeError::from)?;
+        write_parquet(&self.claim.staging, name, &to_arrow(&frame, &arrow_schema(report, &self.zone))?)
+    }
+
+    fn presence(&self, today: &Today<'_>, tables: &[ProtectedTable]) -> Result<Frames, ShapeError> {
+        let Some(table) = today.presence() else { return Ok(Vec::new()) };
+        let instants = today.calendar.instants_of(today.day());
+        Ok(vec![rows(&tables[table], &instants, None, &self.places, self.expansion)?])
+    }
+
+    /// The day first, then its hours.
+    fn visitors(&self, today: &Today<'_>, tables: &[ProtectedTable]) -> Result<Frames, ShapeError> {
+        let Some((hours, days)) = today.visitors() else { return Ok(Vec::new()) };
+        let whole = [(0, today.day().start_us)];
+        Ok(vec![
+            rows(&tables[days], &whole, Some(Period::Day), &self.places, self.expansion)?,
+            rows(&tables[hours], &today.hours(), Some(Period::Hour), &self.places, self.expansion)?,
+        ])
+    }
+
+    /// The visitors of the day first, then those present at its hours.
+    fn residence(&self, today: &Today<'_>, protected: &Protected) -> Result<Frames, ShapeError> {
+        let (Some(residence), Some((_, days)), Some(presence)) =
+            (today.residence(), today.visitors(), today.presence())
+        else {
+            return Ok(Vec::new());
+        };
+        let instant = |at_us: i64| today.calendar.instants().before(at_us);
+        let visitors = Measure {
+            name: "visitors",
+            period: Period::Day,
+            times: vec![(today.day().start_us, 0)],
+            totals: &protected.tables[days],
+            pairs: &protected.pairs[residence.visiting],
+        };
+        let present = Measure {
+            name: "presence",
+            period: Period::Hour,
+            times: today.hours().iter().map(|(_, at_us)| (*at_us, instant(*at_us))).collect(),
+            totals: &protected.tables[presence],
+            pairs: &protected.pairs[residence.present],
+        };
+        [visitors, present]
+            .iter()
+            .map(|measure| residence_rows(measure, self.reports, self.expansion))
+            .collect()
+    }
+
+    fn dwell(&self, today: &Today<'_>, tables: &[ProtectedTable]) -> Result<Frames, ShapeError> {
+        let Some(table) = today.dwell() else { return Ok(Vec::new()) };
+        let words = dwell::CLASSES.map(|(word, _)| word);
+        let at = (today.day().start_us, Period::Day);
+        Ok(vec![class_rows(&tables[table], at, &self.places, ("dwell", &words), self.expansion)?])
+    }
+
+    /// The day first, then its hours.
+    fn flows(&self, today: &Today<'_>, protected: &Protected) -> Result<Frames, ShapeError> {
+        let Some(table) = today.flows() else { return Ok(Vec::new()) };
+        let (pairs, hours) = (&protected.pairs[table], today.hours());
+        let day = [(hours.len(), today.day().start_us)];
+        Ok(vec![
+            flow_rows(pairs, &day, Period::Day, self.reports, self.expansion)?,
+            flow_rows(pairs, &hours, Period::Hour, self.reports, self.expansion)?,
+        ])
+    }
+}
+
+type Frames = Vec<LazyFrame>;
 
 /// Holds the folder in which a release is to stand, against other runs that release into it.
 fn lock_beside(out: &Path) -> Result<File, ReleaseError> {
@@ -294,44 +410,6 @@ fn lock_beside(out: &Path) -> Result<File, ReleaseError> {
     Ok(folder)
 }
 
-type Frames = Vec<polars::prelude::LazyFrame>;
-
-fn presence_of(
-    day: &Day,
-    tables: &[ProtectedTable],
-    reports: &Reports,
-    places: &polars::prelude::DataFrame,
-    expansion: Expansion,
-) -> Result<Frames, ShapeError> {
-    let Some(presence) = &reports.presence else { return Ok(Vec::new()) };
-    let instants = reports.calendar().instants_of(day);
-    Ok(vec![rows(&tables[presence.table], &instants, None, places, expansion)?])
-}
-
-/// The day first, then its hours.
-fn visitors_of(
-    day: &Day,
-    tables: &[ProtectedTable],
-    reports: &Reports,
-    places: &polars::prelude::DataFrame,
-    expansion: Expansion,
-) -> Result<Frames, ShapeError> {
-    let Some(visitors) = &reports.visitors else { return Ok(Vec::new()) };
-    let calendar = reports.calendar();
-    let whole: Vec<_> = calendar
-        .days()
-        .iter()
-        .enumerate()
-        .filter(|(_, d)| d.date == day.date)
-        .map(|(i, d)| (i, d.start_us))
-        .collect();
-    let hours: Vec<_> = day.hours.clone().map(|i| (i, calendar.hours().at_us()[i])).collect();
-    Ok(vec![
-        rows(&tables[visitors.days], &whole, Some(Period::Day), places, expansion)?,
-        rows(&tables[visitors.hours], &hours, Some(Period::Hour), places, expansion)?,
-    ])
-}
-
 fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: Vec<FileEntry>) -> Manifest {
     let entry = |report: Report| {
         ReportEntry {
@@ -339,7 +417,12 @@ fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: 
         people: match report {
             Report::Presence => "people in the place at the instant; places add up to their parent, but for rounding where an expansion is applied",
             Report::Visitors => "distinct people with a stay in the place during the hour or day",
-            _ => "",
+            Report::Residence => "people present when the hour begins, and the day's visitors, by where they live; `finest` rows are the finest that is safe",
+            Report::Dwell => "the day's visitors of the place by the time that each spent there in all",
+            Report::Frequency => "the window's visitors of the place by the number of days on which each came",
+            Report::Flows => "trips from the place to the destination that arrive in the hour; the day is the sum of its hours",
+            Report::Occasions => "people in the occasion's area during its window",
+            Report::Context => "the day's published presence and visitors beside census figures",
         }
         .to_owned(),
         adds_up: report == Report::Presence,
@@ -369,7 +452,7 @@ fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: 
 }
 
 /// Compressed, with statistics by chunk, and nothing in it that differs from run to run.
-fn properties() -> WriterProperties {
+pub(crate) fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -390,7 +473,7 @@ fn write_parquet(root: &Path, name: &str, batch: &RecordBatch) -> Result<FileEnt
     })
 }
 
-pub(crate) fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>, ParquetError> {
+fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>, ParquetError> {
     let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties()))?;
     writer.write(batch)?;
     writer.into_inner()
@@ -435,18 +518,59 @@ pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseEr
 }
 
 /// Puts a file into the ledger whole, readable by its owner alone.
-pub(crate) fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReleaseError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    make_ledger_folder(folder)?;
-    let (path, partial) = (folder.join(name), folder.join(format!(".{name}.partial")));
-    // What a run that died has left, or somebody has put there, is neither followed nor filled.
-    match fs::remove_file(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&partial)(error)),
-        _ => {}
+fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReleaseError> {
+    let mut file = LedgerFile::begin(folder, name)?;
+    file.write_all(bytes).map_err(at(&file.partial))?;
+    file.close()
+}
+
+/// A file of the ledger in the making, readable by its owner alone: whole in its place, or not there.
+pub(crate) struct LedgerFile {
+    path: PathBuf,
+    partial: PathBuf,
+    file: File,
+    closed: bool,
+}
+
+impl LedgerFile {
+    pub(crate) fn begin(folder: &Path, name: &str) -> Result<Self, ReleaseError> {
+        use std::os::unix::fs::OpenOptionsExt;
+        make_ledger_folder(folder)?;
+        let (path, partial) = (folder.join(name), folder.join(format!(".{name}.partial")));
+        // What a run that died has left, or somebody has put there, is neither followed nor filled.
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&partial)(error)),
+            _ => {}
+        }
+        let mut options = File::options();
+        let file = options.write(true).create_new(true).mode(0o600).open(&partial).map_err(at(&partial))?;
+        Ok(Self { path, partial, file, closed: false })
     }
-    let mut options = File::options();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&partial).map_err(at(&partial))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(&partial))?;
-    fs::rename(&partial, &path).map_err(at(&path))?;
-    Ok(path)
+
+    pub(crate) fn close(mut self) -> Result<PathBuf, ReleaseError> {
+        self.file.sync_all().map_err(at(&self.partial))?;
+        fs::rename(&self.partial, &self.path).map_err(at(&self.path))?;
+        self.closed = true;
+        Ok(self.path.clone())
+    }
+}
+
+impl Write for LedgerFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for LedgerFile {
+    fn drop(&mut self) {
+        if !self.closed {
+            let _ = fs::remove_file(&self.partial);
+            // A run that fails leaves no empty folder; one with an account in it stays.
+            let _ = self.partial.parent().map(fs::remove_dir);
+        }
+    }
 }

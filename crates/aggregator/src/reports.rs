@@ -1,75 +1,119 @@
-//! Which reports a run makes, and the one function by which a person is counted for all of them at once.
+//! Which reports a run makes, how each of its days is counted for all of them at once, and what protection must know.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use throng_anonymiser::{Ballot, Counted, Crowd, Guard, Lattice, Shape, Trajectory};
-use throng_schema::{Calendar, CellPlan, PlaceTree, Ticks};
+use throng_anonymiser::{
+    Axis, Ballot, Carried, Counted, Crowd, Guard, Lattice, PairGuard, Shape, Sitting, Subscribers, Trajectory,
+};
+use throng_schema::{Calendar, CellPlan, Day, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
 
 use crate::{
+    dwell::{self, Dwell},
+    flows::Flows,
+    frequency,
     presence::Presence,
+    residence::{Residence, Residences, places_axis},
     stay::{Stay, stays},
     visitors::Visitors,
 };
 
-/// The reports of a run: what they need to know, and where their tables stand.
+/// The reports of a run, and all that they need to know.
 pub struct Reports {
+    wanted: Vec<Report>,
     pub(crate) calendar: Calendar,
     pub(crate) tree: Arc<PlaceTree>,
     plan: Arc<CellPlan>,
     hold_us: i64,
-    pub(crate) presence: Option<Presence>,
-    pub(crate) visitors: Option<Visitors>,
-    shapes: Vec<Shape>,
+    min_stay_us: i64,
     /// Of each place, whether any cell of the plan serves it, and its level as a number.
-    covered: Vec<bool>,
-    levels: Vec<usize>,
-    /// The places as columns of a table of sums.
+    pub(crate) covered: Vec<bool>,
+    pub(crate) levels: Vec<usize>,
+    /// The places as columns of a table of sums, and as one side of a crossed table.
     lattice: Lattice,
+    pub(crate) places: Axis,
+    pub(crate) residences: Residences,
+}
+
+/// Where the tables of one day stand: dense ones and sparse ones.
+struct Tables {
+    presence: Option<Presence>,
+    visitors: Option<Visitors>,
+    dwell: Option<Dwell>,
+    residence: Option<Residence>,
+    flows: Option<Flows>,
+    shapes: Vec<Shape>,
+    sparse: usize,
+}
+
+/// One day of the reports: the people of a day are counted, protected and written before the next day is read.
+pub struct Today<'a> {
+    pub(crate) reports: &'a Reports,
+    pub(crate) calendar: Calendar,
+    tables: Tables,
+}
+
+/// A table of a day by its name: among the dense ones, or among the sparse ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Dense(usize),
+    Pairs(usize),
 }
 
 impl Reports {
-    /// Lays out the tables of the wanted reports.
+    /// The wanted reports. `country_of_mcc` tells the country of a home network.
     #[must_use]
     pub fn new(
         wanted: &[Report],
         calendar: Calendar,
         tree: Arc<PlaceTree>,
         plan: Arc<CellPlan>,
-        hold_us: i64,
+        (hold_us, min_stay_us): (i64, i64),
+        country_of_mcc: impl Fn(u16) -> Option<&'static str>,
     ) -> Self {
-        let mut shapes = Vec::new();
-        let presence =
-            wanted.contains(&Report::Presence).then(|| Presence::lay_out(&calendar, &tree, &mut shapes));
-        let visitors =
-            wanted.contains(&Report::Visitors).then(|| Visitors::lay_out(&calendar, &tree, &mut shapes));
         let covered = tree.covered(plan.versions().iter().filter_map(|version| version.place));
         let levels = tree.ids().map(|place| tree.level(place).depth()).collect();
         let lattice = Lattice::of_places(&tree, &covered);
-        Self { calendar, tree, plan, hold_us, presence, visitors, shapes, covered, levels, lattice }
+        let (places, residences) = (places_axis(&tree), Residences::new(&tree, country_of_mcc));
+        let wanted = wanted.to_vec();
+        Self {
+            wanted,
+            calendar,
+            tree,
+            plan,
+            hold_us,
+            min_stay_us,
+            covered,
+            levels,
+            lattice,
+            places,
+            residences,
+        }
+    }
+
+    /// Whether a report is made.
+    #[must_use]
+    pub fn makes(&self, report: Report) -> bool {
+        self.wanted.contains(&report)
     }
 
     /// The reports that are made.
     pub fn wanted(&self) -> impl Iterator<Item = Report> + '_ {
-        Report::ALL.into_iter().filter(|report| match report {
-            Report::Presence => self.presence.is_some(),
-            Report::Visitors => self.visitors.is_some(),
-            _ => false,
-        })
+        Report::ALL.into_iter().filter(|report| self.makes(*report))
     }
 
-    /// The tables that are counted for the reports, by name, with their place among the tables.
-    pub fn tables(&self) -> impl Iterator<Item = (&'static str, usize)> + use<> {
-        let presence = self.presence.as_ref().map(|presence| (Report::Presence.as_str(), presence.table));
-        let visitors =
-            self.visitors.as_ref().map(|v| [("visitors by hour", v.hours), ("visitors by day", v.days)]);
-        presence.into_iter().chain(visitors.into_iter().flatten())
+    /// Whether any report asks where people live.
+    #[must_use]
+    pub fn asks_for_homes(&self) -> bool {
+        self.makes(Report::Residence)
     }
 
-    /// Bytes that the tables take while they are counted on so many threads and protected.
+    /// Bytes that the tables of a day take while they are counted on so many threads and protected.
     #[must_use]
     pub fn memory(&self, threads: usize) -> u64 {
-        let slots: usize = self.shapes.iter().map(|shape| shape.grid.len()).sum();
+        let day = self.calendar.days().iter().max_by_key(|day| day.instants.len());
+        let slots: usize =
+            day.map_or(0, |day| self.today(day).tables.shapes.iter().map(|shape| shape.grid.len()).sum());
         // Two counters of 4 bytes a thread, a sum of 8 for each and for all; then a protected cell of 16, the truth
         // beside it, and what witnesses name.
         slots as u64 * (16 * threads as u64 + 8 + 16 + 8 + 16)
@@ -87,12 +131,127 @@ impl Reports {
         &self.calendar
     }
 
-    /// How the numbers of each table hang together, in the order of the tables: what protection knows of them.
+    /// The time whose events decide about a day: the day, what reaches into it, and what shows how long its last
+    /// stays were; never beyond the context of the window.
+    #[must_use]
+    pub fn context_us(&self, day: &Day) -> Range<i64> {
+        let min_stay_us = if self.makes(Report::Flows) { self.min_stay_us } else { 0 };
+        let until_us = day.end_us + 2 * self.hold_us + min_stay_us;
+        day.start_us - 2 * self.hold_us..until_us.min(self.calendar.end_us() + 2 * self.hold_us)
+    }
+
+    /// The time whose rows a day answers for: the first and the last of a window take the context with them.
+    #[must_use]
+    pub fn own_us(&self, day: &Day) -> Range<i64> {
+        let first = day.start_us == self.calendar.start_us();
+        let last = day.end_us == self.calendar.end_us();
+        let from_us = if first { i64::MIN } else { day.start_us };
+        from_us..if last { i64::MAX } else { day.end_us }
+    }
+
+    /// A day of the window.
+    #[must_use]
+    pub fn today(&self, day: &Day) -> Today<'_> {
+        let calendar = self.calendar.only(day);
+        let (mut shapes, mut sparse) = (Vec::new(), 0);
+        let any = |reports: &[Report]| reports.iter().any(|report| self.makes(*report));
+        let presence = any(&[Report::Presence, Report::Residence, Report::Context, Report::Occasions]);
+        let visitors =
+            any(&[Report::Visitors, Report::Residence, Report::Dwell, Report::Frequency, Report::Context]);
+        let tree = &self.tree;
+        let presence = presence.then(|| Presence::lay_out(&calendar, tree, &mut shapes));
+        let visitors = visitors.then(|| Visitors::lay_out(&calendar, tree, &mut shapes));
+        let dwell = self.makes(Report::Dwell).then(|| Dwell::lay_out(tree, &mut shapes));
+        let residence = self.makes(Report::Residence).then(|| Residence::lay_out(&mut sparse));
+        let flows = self.makes(Report::Flows).then(|| Flows::lay_out(&mut sparse));
+        let tables = Tables { presence, visitors, dwell, residence, flows, shapes, sparse };
+        Today { reports: self, calendar, tables }
+    }
+
+    /// What protection must know of the window's visitors by how often they came: places, coverage, groups, classes.
+    #[must_use]
+    pub fn window_guard(&self) -> (&PlaceTree, &[bool], &[usize], usize) {
+        (&self.tree, &self.covered, &self.levels, frequency::CLASSES.len())
+    }
+
+    /// The window's visitors by place and by how often they came, once all days are counted.
+    #[must_use]
+    pub fn count_window(&self, carried: Carried) -> throng_anonymiser::CountTable {
+        carried.count(self.tree.len(), frequency::CLASSES.len(), frequency::class_of)
+    }
+}
+
+impl Today<'_> {
+    /// The day's own clock.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The local day.
+    #[must_use]
+    pub fn day(&self) -> &Day {
+        &self.calendar.days()[0]
+    }
+
+    /// The hours of the day, by number and start.
+    pub(crate) fn hours(&self) -> Vec<(usize, i64)> {
+        self.calendar.hours().at_us().iter().copied().enumerate().collect()
+    }
+
+    pub(crate) fn presence(&self) -> Option<usize> {
+        self.tables.presence.as_ref().map(|presence| presence.table)
+    }
+
+    /// The tables of the visitors of hours, and of the day.
+    pub(crate) fn visitors(&self) -> Option<(usize, usize)> {
+        self.tables.visitors.as_ref().map(|visitors| (visitors.hours, visitors.days))
+    }
+
+    pub(crate) fn dwell(&self) -> Option<usize> {
+        self.tables.dwell.map(|dwell| dwell.table)
+    }
+
+    pub(crate) fn residence(&self) -> Option<Residence> {
+        self.tables.residence
+    }
+
+    pub(crate) fn flows(&self) -> Option<usize> {
+        self.tables.flows.map(|flows| flows.trips)
+    }
+
+    /// The table of the day's visitors, where it is counted.
+    #[must_use]
+    pub fn day_visitors(&self) -> Option<usize> {
+        self.visitors().map(|(_, days)| days)
+    }
+
+    /// The tables of the wanted reports, by name.
+    pub(crate) fn named(&self) -> Vec<(&'static str, Place)> {
+        let makes = |report| self.reports.makes(report);
+        let mut named = Vec::new();
+        if let Some(table) = self.presence().filter(|_| makes(Report::Presence)) {
+            named.push((Report::Presence.as_str(), Place::Dense(table)));
+        }
+        if let Some((hours, days)) = self.visitors().filter(|_| makes(Report::Visitors)) {
+            named
+                .extend([("visitors by hour", Place::Dense(hours)), ("visitors by day", Place::Dense(days))]);
+        }
+        if let Some(residence) = self.residence() {
+            named.push(("residence of those present", Place::Pairs(residence.present)));
+            named.push(("residence of visitors", Place::Pairs(residence.visiting)));
+        }
+        named.extend(self.dwell().map(|table| (Report::Dwell.as_str(), Place::Dense(table))));
+        named.extend(self.flows().map(|table| (Report::Flows.as_str(), Place::Pairs(table))));
+        named
+    }
+
+    /// How the numbers of each dense table hang together, in the order of the tables: what protection knows of them.
     #[must_use]
     pub fn guards(&self) -> Vec<Guard<'_>> {
-        let Self { tree, covered, levels: groups, lattice, calendar, .. } = self;
-        let sums = || Guard::Sums { lattice, groups, counts_per_device: 1 };
-        let presence = self.presence.as_ref().map(|presence| presence.table);
+        let Reports { tree, covered, levels: groups, lattice, .. } = self.reports;
+        let calendar = &self.calendar;
+        let presence = self.presence();
         // The instants from the start of each period to that of the next.
         let holding = |starts: &Ticks| {
             let instants = calendar.instants();
@@ -102,36 +261,84 @@ impl Reports {
             presence.map(|table| (table, within))
         };
         let nested = |within, holding| Guard::Nested { tree, covered, groups, within, holding };
-        let mut guards: Vec<Guard<'_>> = presence.iter().map(|_| sums()).collect();
-        if let Some(visitors) = &self.visitors {
-            let days = calendar.days().iter().enumerate();
-            let day_of_hour = days.flat_map(|(i, day)| day.hours.clone().map(move |_| i)).collect();
-            guards.push(nested(Some((visitors.days, day_of_hour)), holding(calendar.hours())));
+        let mut guards: Vec<Guard<'_>> =
+            presence.iter().map(|_| Guard::Sums { lattice, groups, counts_per_device: 1 }).collect();
+        if let Some((_, days)) = self.visitors() {
+            let day_of_hour = vec![0; calendar.hours().at_us().len()];
+            guards.push(nested(Some((days, day_of_hour)), holding(calendar.hours())));
             guards.push(nested(None, holding(calendar.day_starts())));
+        }
+        if let (Some(_), Some((_, totals))) = (self.dwell(), self.visitors()) {
+            guards.push(Guard::Classes { tree, covered, groups, classes: dwell::CLASSES.len(), totals });
+        }
+        guards
+    }
+
+    /// The same of the sparse tables.
+    #[must_use]
+    pub fn pair_guards(&self) -> Vec<PairGuard<'_>> {
+        let Reports { places, residences, .. } = self.reports;
+        let mut guards = Vec::new();
+        let totals = (self.presence(), self.visitors());
+        if let (Some(residence), (Some(presence), Some((_, days)))) = (self.residence(), totals) {
+            let (rows, columns) = (places, &residences.axis);
+            let hours = self.calendar.hours().at_us().iter();
+            let instants = hours.map(|hour| self.calendar.instants().before(*hour)).collect();
+            guards.push(PairGuard::Present { rows, columns, totals: (presence, instants) });
+            guards.push(PairGuard::Visiting { rows, columns, totals: days, present: residence.present });
+        }
+        if let Some(flows) = self.tables.flows {
+            let hours = self.calendar.hours().at_us().len();
+            guards.push(PairGuard::Trips { places, hours, travellers: flows.travellers });
+            guards.push(PairGuard::Silent);
         }
         guards
     }
 
     /// The slots that one person was in.
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
-        let (start_us, end_us) = (self.calendar.start_us(), self.calendar.end_us());
-        let in_window = |stay: &Stay| stay.until_us > start_us && stay.from_us < end_us;
-        for stay in
-            stays(trajectory.sightings(), self.hold_us, |cell| self.plan.place(cell)).filter(in_window)
-        {
-            if let Some(presence) = &self.presence {
-                presence.mark(&stay, &self.calendar, ballot);
+        let Self { reports, calendar, tables } = self;
+        let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
+        let all: Vec<Stay> =
+            stays(trajectory.sightings(), reports.hold_us, |cell| reports.plan.place(cell)).collect();
+        if let Some(flows) = &tables.flows {
+            let clock = (calendar, &reports.places);
+            flows.mark(&all, trajectory.remembered(), reports.min_stay_us, clock, ballot);
+        }
+        let first = all.partition_point(|stay| stay.until_us <= start_us);
+        let today = &all[first..all.partition_point(|stay| stay.from_us < end_us).max(first)];
+        let class =
+            tables.residence.map(|residence| (residence, reports.residences.class(trajectory.home())));
+        for stay in today {
+            if let Some(presence) = &tables.presence {
+                presence.mark(stay, calendar, ballot);
             }
-            if let Some(visitors) = &self.visitors {
-                visitors.mark(&stay, &self.calendar, &self.tree, ballot);
+            if let Some(visitors) = &tables.visitors {
+                visitors.mark(stay, calendar, &reports.tree, ballot);
             }
+            if let Some((residence, class)) = class {
+                residence.mark(stay, class, (&reports.residences, &reports.tree), calendar, ballot);
+            }
+            if reports.makes(Report::Frequency) {
+                reports.tree.chain(stay.place).iter().for_each(|place| ballot.visit(place.0));
+            }
+        }
+        if let Some(dwell) = &tables.dwell {
+            dwell.mark(today, self.day(), &reports.tree, ballot);
         }
     }
 }
 
-/// Counts everybody of a crowd for all reports in one pass.
+/// Counts everybody of a crowd for all reports of a day in one pass.
 #[must_use]
-pub fn count(crowd: Crowd, reports: &Reports) -> Counted {
-    let moved = |cell, at_us| reports.plan.same_cell_at(cell, at_us);
-    crowd.count(&reports.shapes, moved, |trajectory, ballot| reports.visit(trajectory, ballot))
+pub fn count(crowd: Crowd, today: &Today<'_>, subscribers: &Subscribers, carried: &Carried) -> Counted {
+    let sitting = Sitting {
+        shapes: &today.tables.shapes,
+        sparse: today.tables.sparse,
+        own_us: today.reports.own_us(today.day()),
+        subscribers,
+        carried: Some(carried),
+    };
+    let moved = |cell, at_us| today.reports.plan.same_cell_at(cell, at_us);
+    crowd.count(&sitting, moved, None, |trajectory, ballot| today.visit(trajectory, ballot))
 }

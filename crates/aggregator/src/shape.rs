@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray},
+    array::{
+        ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    },
     datatypes::{DataType, SchemaRef},
 };
 use polars::prelude::*;
@@ -71,6 +73,26 @@ pub(crate) fn rows(
     Ok(grid.hstack(numbers.columns())?.lazy())
 }
 
+/// The rows of a table of classes at its only time: every place by every class, in that order. `named` is the column
+/// of the classes.
+pub(crate) fn class_rows(
+    table: &ProtectedTable,
+    (at_us, period): (i64, Period),
+    places: &DataFrame,
+    (named, classes): (&str, &[&str]),
+    expansion: Expansion,
+) -> Result<LazyFrame, ShapeError> {
+    let classes = DataFrame::new_infer_height(vec![Column::new(named.into(), classes)])?;
+    let grid = times_frame(&[(0, at_us)], Some(period))?.lazy().cross_join(places.clone().lazy(), None);
+    let grid = grid.cross_join(classes.lazy(), None).collect()?;
+    let slots = 0..table.grid().places();
+    let people: Vec<Option<i64>> =
+        slots.clone().map(|slot| table.published(0, slot).map(|devices| expansion.people(devices))).collect();
+    let status: Vec<&str> = slots.map(|slot| table.status(0, slot).as_str()).collect();
+    let numbers = df!("people" => people, "status" => status)?;
+    Ok(grid.hstack(numbers.columns())?.lazy())
+}
+
 /// Whether the frame's rows are published, for filters.
 pub(crate) fn is_published() -> Expr {
     col("status").eq(lit(Status::Published.as_str()))
@@ -88,6 +110,12 @@ pub(crate) fn to_arrow(frame: &DataFrame, schema: &SchemaRef) -> Result<RecordBa
             }
             DataType::Int64 => {
                 Arc::new(frame.column(field.name())?.i64().map_err(wrong)?.iter().collect::<Int64Array>())
+            }
+            DataType::Float64 => {
+                Arc::new(frame.column(field.name())?.f64().map_err(wrong)?.iter().collect::<Float64Array>())
+            }
+            DataType::Boolean => {
+                Arc::new(frame.column(field.name())?.bool().map_err(wrong)?.iter().collect::<BooleanArray>())
             }
             _ => Arc::new(frame.column(field.name())?.str().map_err(wrong)?.iter().collect::<StringArray>()),
         };

@@ -2,21 +2,22 @@
 
 use polars::prelude::*;
 use serde::Serialize;
-use throng_anonymiser::ProtectedTable;
-use throng_schema::{Calendar, Level, PlaceTree, Status};
+use throng_anonymiser::{Account, Protected, ProtectedPairs, ProtectedTable};
+use throng_schema::{Level, PlaceTree, Status};
 
 use crate::{
     expansion::Expansion,
-    reports::Reports,
+    ledger::WithheldCells,
+    reports::{Place, Report, Reports, Today},
     shape::{ShapeError, is_published, places_frame, rows},
 };
 
 /// Cells of one level of one table, by status.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
 pub struct LevelCount {
     /// The report, and its period where it has several.
     pub table: &'static str,
-    /// The level.
+    /// The level; `pairs` for numbers that have a place or class on either side.
     pub level: &'static str,
     /// Cells with a number.
     pub published: u64,
@@ -43,38 +44,109 @@ pub struct Busiest {
     pub people: i64,
 }
 
-/// The glance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The glance at a run, which grows day by day.
+#[derive(Default)]
 pub struct Summary {
     /// Cells by table and level.
     pub cells: Vec<LevelCount>,
-    /// The communes with the most people present at one instant, most first.
-    pub busiest: Vec<Busiest>,
+    /// How much was withheld, and why, by table.
+    pub withheld: Vec<WithheldCells>,
+    /// Each day's most people of each commune, and when.
+    peaks: Vec<LazyFrame>,
 }
 
 /// How many places the summary names.
 const BUSIEST: u32 = 5;
 
-/// Reads the protected tables of a run as a person would.
-///
-/// # Errors
-/// When Polars cannot shape them, which would be a bug.
-pub fn summarise(
-    tables: &[ProtectedTable],
-    reports: &Reports,
-    expansion: Expansion,
-) -> Result<Summary, ShapeError> {
-    let cells = reports
-        .tables()
-        .flat_map(|(name, table)| {
-            Level::ALL.map(|level| level_count(name, &tables[table], reports.tree(), level))
-        })
-        .collect();
-    let busiest = match &reports.presence {
-        Some(presence) => busiest(&tables[presence.table], &reports.tree, &reports.calendar, expansion)?,
-        None => Vec::new(),
-    };
-    Ok(Summary { cells, busiest })
+/// The level of a count of pairs, which have one on either side.
+const PAIRS: &str = "pairs";
+
+impl Summary {
+    /// Reads the protected tables of a day as a person would.
+    ///
+    /// # Errors
+    /// When Polars cannot shape them, which would be a bug.
+    pub fn add(
+        &mut self,
+        today: &Today<'_>,
+        protected: &Protected,
+        expansion: Expansion,
+    ) -> Result<(), ShapeError> {
+        let tree = today.reports.tree();
+        for (name, place) in today.named() {
+            match place {
+                Place::Dense(table) => self.add_table(name, &protected.tables[table], tree),
+                Place::Pairs(table) => self.add_pairs(name, &protected.pairs[table]),
+            }
+        }
+        if let Some(presence) = today.presence().filter(|_| today.reports.makes(Report::Presence)) {
+            let places = places_frame(tree)?;
+            let instants = today.calendar.instants_of(today.day());
+            let is_commune = col("level").eq(lit(Level::Commune.as_str()));
+            let shown = rows(&protected.tables[presence], &instants, None, &places, expansion)?;
+            self.peaks.push(peak(shown.filter(is_published().and(is_commune))).collect()?.lazy());
+        }
+        Ok(())
+    }
+
+    /// Reads the protected tables of the window's visitors.
+    pub fn add_window(&mut self, [all, classes]: &[ProtectedTable; 2], reports: &Reports) {
+        self.add_table("visitors by window", all, reports.tree());
+        self.add_table(Report::Frequency.as_str(), classes, reports.tree());
+    }
+
+    fn add_table(&mut self, name: &'static str, table: &ProtectedTable, tree: &PlaceTree) {
+        let mut covered = 0;
+        for level in Level::ALL {
+            let count = level_count(name, table, tree, level);
+            covered += count.published + count.withheld;
+            self.add_count(count);
+        }
+        let Account { too_few, protective, .. } = table.account();
+        self.add_withheld(name, covered, *too_few, *protective);
+    }
+
+    /// Of pairs, only those are counted in which there is somebody.
+    fn add_pairs(&mut self, name: &'static str, pairs: &ProtectedPairs) {
+        let Account { too_few, protective, .. } = pairs.account();
+        let (published, withheld) = (pairs.pairs().len() as u64, too_few + protective);
+        let none = LevelCount { table: name, level: PAIRS, ..LevelCount::default() };
+        self.add_count(LevelCount { published, withheld, ..none });
+        self.add_withheld(name, published + withheld, *too_few, *protective);
+    }
+
+    fn add_count(&mut self, count: LevelCount) {
+        let same = |known: &&mut LevelCount| (known.table, known.level) == (count.table, count.level);
+        match self.cells.iter_mut().find(same) {
+            None => self.cells.push(count),
+            Some(known) => {
+                known.published += count.published;
+                known.withheld += count.withheld;
+                known.no_coverage += count.no_coverage;
+                known.devices += count.devices;
+                known.withheld_devices += count.withheld_devices;
+            }
+        }
+    }
+
+    fn add_withheld(&mut self, table: &'static str, covered: u64, too_few: u64, protective: u64) {
+        match self.withheld.iter_mut().find(|known| known.table == table) {
+            None => self.withheld.push(WithheldCells { table, covered, too_few, protective }),
+            Some(known) => {
+                known.covered += covered;
+                known.too_few += too_few;
+                known.protective += protective;
+            }
+        }
+    }
+
+    /// The communes with the most people present at one instant, most first.
+    ///
+    /// # Errors
+    /// When Polars cannot shape them, which would be a bug.
+    pub fn busiest(&self, tree: &PlaceTree) -> Result<Vec<Busiest>, ShapeError> {
+        if self.peaks.is_empty() { Ok(Vec::new()) } else { busiest(self.peaks.clone(), tree) }
+    }
 }
 
 fn level_count(name: &'static str, table: &ProtectedTable, tree: &PlaceTree, level: Level) -> LevelCount {
@@ -82,19 +154,20 @@ fn level_count(name: &'static str, table: &ProtectedTable, tree: &PlaceTree, lev
     let mut count = LevelCount {
         table: name,
         level: level.as_str(),
-        published: 0,
-        withheld: 0,
-        no_coverage: 0,
         devices: of(&table.account().devices),
         withheld_devices: of(&table.account().withheld_devices),
+        ..LevelCount::default()
     };
+    let classes = table.grid().places() / tree.len();
     for place in tree.of_level(level) {
         for time in 0..table.grid().times() {
-            *match table.status(time, place.index()) {
-                Status::Published => &mut count.published,
-                Status::Withheld => &mut count.withheld,
-                Status::NoCoverage => &mut count.no_coverage,
-            } += 1;
+            for slot in place.index() * classes..(place.index() + 1) * classes {
+                *match table.status(time, slot) {
+                    Status::Published => &mut count.published,
+                    Status::Withheld => &mut count.withheld,
+                    Status::NoCoverage => &mut count.no_coverage,
+                } += 1;
+            }
         }
     }
     count
@@ -106,23 +179,8 @@ fn peak(rows: LazyFrame) -> LazyFrame {
     rows.group_by([col("place")]).agg([col("at_ms").filter(at_most).min(), col("people").max()])
 }
 
-fn busiest(
-    presence: &ProtectedTable,
-    tree: &PlaceTree,
-    calendar: &Calendar,
-    expansion: Expansion,
-) -> Result<Vec<Busiest>, ShapeError> {
-    let places = places_frame(tree)?;
-    let is_commune = || col("level").eq(lit(Level::Commune.as_str()));
-    let communes = places.clone().lazy().filter(is_commune());
-    let mut peaks = Vec::new();
-    for day in calendar.days() {
-        let instants = calendar.instants_of(day);
-        let shown =
-            rows(presence, &instants, None, &places, expansion)?.filter(is_published().and(is_commune()));
-        // Only the peaks of a day are kept.
-        peaks.push(peak(shown).collect()?.lazy());
-    }
+fn busiest(peaks: Vec<LazyFrame>, tree: &PlaceTree) -> Result<Vec<Busiest>, ShapeError> {
+    let communes = places_frame(tree)?.lazy().filter(col("level").eq(lit(Level::Commune.as_str())));
     let most_first = SortMultipleOptions::default().with_order_descending_multi([true, false]);
     let frame = peak(concat(peaks, UnionArgs::default())?)
         .sort(["people", "place"], most_first.clone())

@@ -7,75 +7,94 @@ use std::{
 
 use arrow::{
     array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray},
-    datatypes::{DataType, Field, Schema, TimeUnit},
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
+use parquet::arrow::ArrowWriter;
 use throng_anonymiser::Witness;
 use throng_schema::PlaceId;
 
 use crate::{
-    release::{ReleaseError, encode, write_ledger_file},
-    reports::{Report, Reports},
+    release::{LedgerFile, ReleaseError, properties},
+    reports::{Report, Reports, Today},
     shape::ShapeError,
 };
 
 /// The name of their file in the ledger.
 const NAME: &str = "witnesses.parquet";
 
-/// Writes `witnesses.parquet` into the ledger's folder, readable by its owner alone.
+/// `witnesses.parquet` in the ledger's folder, readable by its owner alone, day by day.
 ///
 /// A row says how many `devices` one witness of a `report` has in one place `at` one time. Witness 0 names all places
 /// of the finest level where there is somebody; each further one is witness 0 but for the places that it names.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_witnesses(
-    witnesses: &[Witness],
-    reports: &Reports,
-    folder: &Path,
-) -> Result<PathBuf, ReleaseError> {
-    // Presence is the one table of sums that there is so far.
-    let instants = reports.calendar().instants().at_us();
-    let tree = reports.tree();
-    let entries = || {
-        witnesses.iter().flat_map(|witness| witness.devices.iter().map(move |(slot, n)| (witness, *slot, *n)))
-    };
-    let place = |slot: usize| PlaceId(u32::try_from(slot).unwrap_or(u32::MAX));
-    let zone: Arc<str> = reports.calendar().zone().iana_name().unwrap_or("UTC").into();
-    let at = entries().map(|(witness, _, _)| instants[witness.time].div_euclid(1_000));
-    let number = entries().map(|(witness, _, _)| i32::try_from(witness.number).unwrap_or(i32::MAX));
-    let devices = entries().map(|(_, _, devices)| i64::try_from(devices).unwrap_or(i64::MAX));
-    let columns: [(&str, DataType, ArrayRef); 6] = [
-        (
-            "report",
-            DataType::Utf8,
-            Arc::new(entries().map(|_| Some(Report::Presence.as_str())).collect::<StringArray>()),
-        ),
-        (
-            "at",
-            DataType::Timestamp(TimeUnit::Millisecond, Some(Arc::clone(&zone))),
-            Arc::new(at.map(Some).collect::<TimestampMillisecondArray>().with_timezone(zone)),
-        ),
-        ("witness", DataType::Int32, Arc::new(number.collect::<Int32Array>())),
-        (
-            "level",
-            DataType::Utf8,
-            Arc::new(
-                entries().map(|(_, slot, _)| Some(tree.level(place(slot)).as_str())).collect::<StringArray>(),
-            ),
-        ),
-        (
-            "place",
-            DataType::Utf8,
-            Arc::new(entries().map(|(_, slot, _)| Some(tree.code(place(slot)))).collect::<StringArray>()),
-        ),
-        ("devices", DataType::Int64, Arc::new(devices.collect::<Int64Array>())),
-    ];
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, kind, _)| Field::new(*name, kind.clone(), false)).collect();
-    let arrays = columns.into_iter().map(|(_, _, array)| array).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(ShapeError::from)?;
-    let bytes = encode(&batch, &schema)
-        .map_err(|source| ReleaseError::Parquet { path: folder.join(NAME), source })?;
-    write_ledger_file(folder, NAME, &bytes)
+pub struct WitnessFile {
+    folder: PathBuf,
+    schema: SchemaRef,
+    writer: ArrowWriter<LedgerFile>,
+}
+
+impl WitnessFile {
+    /// Begins the file, beside the one that stands.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn begin(reports: &Reports, folder: &Path) -> Result<Self, ReleaseError> {
+        let zone: Arc<str> = reports.calendar().zone().iana_name().unwrap_or("UTC").into();
+        let text = |name: &str| Field::new(name, DataType::Utf8, false);
+        let schema: SchemaRef = Arc::new(Schema::new(vec![
+            text("report"),
+            Field::new("at", DataType::Timestamp(TimeUnit::Millisecond, Some(zone)), false),
+            Field::new("witness", DataType::Int32, false),
+            text("level"),
+            text("place"),
+            Field::new("devices", DataType::Int64, false),
+        ]));
+        let file = LedgerFile::begin(folder, NAME)?;
+        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties()));
+        let writer = writer.map_err(|source| ReleaseError::Parquet { path: folder.join(NAME), source })?;
+        Ok(Self { folder: folder.to_owned(), schema, writer })
+    }
+
+    /// Adds the witnesses of a day.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn add(&mut self, today: &Today<'_>, witnesses: &[Witness]) -> Result<(), ReleaseError> {
+        // Presence is the one table with witnesses.
+        let instants = today.calendar.instants().at_us();
+        let tree = today.reports.tree();
+        let entries = || {
+            let of = |witness: &'_ Witness| witness.devices.len();
+            witnesses
+                .iter()
+                .flat_map(move |witness| (0..of(witness)).map(move |i| (witness, witness.devices[i])))
+        };
+        let place = |slot: usize| PlaceId(u32::try_from(slot).unwrap_or(u32::MAX));
+        let DataType::Timestamp(_, zone) = self.schema.field(1).data_type() else { return Ok(()) };
+        let report = entries().map(|_| Some(Report::Presence.as_str()));
+        let at = entries().map(|(witness, _)| Some(instants[witness.time].div_euclid(1_000)));
+        let number = entries().map(|(witness, _)| i32::try_from(witness.number).unwrap_or(i32::MAX));
+        let level = entries().map(|(_, (slot, _))| Some(tree.level(place(slot)).as_str()));
+        let code = entries().map(|(_, (slot, _))| Some(tree.code(place(slot))));
+        let devices = entries().map(|(_, (_, devices))| i64::try_from(devices).unwrap_or(i64::MAX));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(report.collect::<StringArray>()),
+            Arc::new(at.collect::<TimestampMillisecondArray>().with_timezone_opt(zone.clone())),
+            Arc::new(number.collect::<Int32Array>()),
+            Arc::new(level.collect::<StringArray>()),
+            Arc::new(code.collect::<StringArray>()),
+            Arc::new(devices.collect::<Int64Array>()),
+        ];
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(ShapeError::from)?;
+        let wrong = |source| ReleaseError::Parquet { path: self.folder.join(NAME), source };
+        self.writer.write(&batch).and_then(|()| self.writer.flush()).map_err(wrong)
+    }
+
+    /// Puts the file in the place of the one that stood there.
+    ///
+    /// # Errors
+    /// When it cannot be written to the end.
+    pub fn close(self) -> Result<PathBuf, ReleaseError> {
+        let path = self.folder.join(NAME);
+        self.writer.into_inner().map_err(|source| ReleaseError::Parquet { path, source })?.close()
+    }
 }

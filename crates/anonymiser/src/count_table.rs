@@ -1,5 +1,6 @@
 //! Tables of counts that nobody can read, and the ballot by which one person enters them.
 
+use hashbrown::HashMap;
 use throng_schema::{Grid, Slot};
 
 /// The shape of a table that is to be counted.
@@ -15,14 +16,42 @@ pub struct CountTable {
     pub(crate) devices: Vec<u64>,
 }
 
-/// All that a count gives: how many people there were, how many rows were duplicates, and the sealed tables.
+/// Counts of devices by whatever number a report gives to what it counts, for what is too wide for a [`CountTable`].
+///
+/// It can be added to another and protected, once; never read.
+#[derive(Default)]
+pub struct SparseTable {
+    pub(crate) devices: HashMap<u64, u32>,
+}
+
+/// Why the crowd takes a row out that the reader had admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Same subscriber, time and cell as a row already used.
+    Duplicate,
+    /// Of a SIM that never moves and is always active.
+    Machine,
+    /// No one travels so fast.
+    ImpossibleSpeed,
+    /// There and back between two cells, while nobody moved.
+    PingPong,
+}
+
+impl Found {
+    /// Every such reason, in order.
+    pub const ALL: [Self; 4] = [Self::Duplicate, Self::Machine, Self::ImpossibleSpeed, Self::PingPong];
+}
+
+/// All that a count gives: which rows were taken out, and the sealed tables.
 pub struct Counted {
-    /// Distinct subscribers with a used event.
+    /// Distinct subscribers of this sitting with an event left.
     pub devices: u64,
-    /// Duplicate rows, by the number of their file.
-    pub duplicates: Vec<u64>,
+    /// Rows taken out, by reason ([`Found::ALL`]) and the number of their file.
+    pub found: [Vec<u64>; Found::ALL.len()],
     /// The tables, in the order of the shapes.
     pub tables: Vec<CountTable>,
+    /// The sparse tables, in their order.
+    pub sparse: Vec<SparseTable>,
 }
 
 impl Counted {
@@ -32,11 +61,28 @@ impl Counted {
     #[must_use]
     pub fn absorb(mut self, other: Self) -> Self {
         self.devices += other.devices;
-        add(&mut self.duplicates, &other.duplicates);
+        for (found, other) in self.found.iter_mut().zip(&other.found) {
+            add(found, other);
+        }
         for (table, other) in self.tables.iter_mut().zip(&other.tables) {
             add(&mut table.devices, &other.devices);
         }
+        for (table, other) in self.sparse.iter_mut().zip(other.sparse) {
+            table.absorb(other);
+        }
         self
+    }
+}
+
+impl SparseTable {
+    /// The smaller is poured into the larger.
+    fn absorb(&mut self, mut other: Self) {
+        if other.devices.len() > self.devices.len() {
+            std::mem::swap(self, &mut other);
+        }
+        for (key, devices) in other.devices {
+            *self.devices.entry(key).or_default() += devices;
+        }
     }
 }
 
@@ -55,20 +101,37 @@ struct Counter {
     last: Vec<u32>,
 }
 
+/// A sparse counter of one thread, and what the present person has marked in it.
+#[derive(Default)]
+struct SparseCounter {
+    table: SparseTable,
+    marked: Vec<u64>,
+}
+
 /// The counters of one thread.
 pub(crate) struct Counters {
     tables: Vec<Counter>,
+    sparse: Vec<SparseCounter>,
     person: u32,
+    /// What the present person is to be remembered by, and the places visited.
+    remembered: Option<u32>,
+    visited: Vec<u32>,
 }
 
 impl Counters {
-    pub(crate) fn new(shapes: &[Shape]) -> Self {
+    pub(crate) fn new(shapes: &[Shape], sparse: usize) -> Self {
         let counter = |shape: &Shape| Counter {
             shape: *shape,
             devices: vec![0; shape.grid.len()],
             last: vec![0; shape.grid.len()],
         };
-        Self { tables: shapes.iter().map(counter).collect(), person: 0 }
+        Self {
+            tables: shapes.iter().map(counter).collect(),
+            sparse: (0..sparse).map(|_| SparseCounter::default()).collect(),
+            person: 0,
+            remembered: None,
+            visited: Vec::new(),
+        }
     }
 
     /// A ballot for the next person.
@@ -78,15 +141,32 @@ impl Counters {
             self.person = 0;
         }
         self.person += 1;
+        self.remembered = None;
+        self.visited.clear();
         Ballot(self)
     }
 
-    pub(crate) fn into_tables(self) -> Vec<CountTable> {
+    /// Counts what the last ballot marked in sparse tables, once each; gives what to remember of the person.
+    pub(crate) fn close_ballot(&mut self) -> (Option<u32>, &[u32]) {
+        for counter in &mut self.sparse {
+            counter.marked.sort_unstable();
+            counter.marked.dedup();
+            for key in counter.marked.drain(..) {
+                *counter.table.devices.entry(key).or_default() += 1;
+            }
+        }
+        self.visited.sort_unstable();
+        self.visited.dedup();
+        (self.remembered, &self.visited)
+    }
+
+    pub(crate) fn into_tables(self) -> (Vec<CountTable>, Vec<SparseTable>) {
         let table = |counter: Counter| CountTable {
             shape: counter.shape,
             devices: counter.devices.into_iter().map(u64::from).collect(),
         };
-        self.tables.into_iter().map(table).collect()
+        let sparse = self.sparse.into_iter().map(|counter| counter.table);
+        (self.tables.into_iter().map(table).collect(), sparse.collect())
     }
 }
 
@@ -107,5 +187,26 @@ impl Ballot<'_> {
             *last = person;
             counter.devices[slot.0] += 1;
         }
+    }
+
+    /// This person counts under a key of a sparse table. Saying so again changes nothing.
+    ///
+    /// # Panics
+    /// When the table does not exist.
+    #[inline]
+    pub fn mark_key(&mut self, table: usize, key: u64) {
+        self.0.sparse[table].marked.push(key);
+    }
+
+    /// What to be reminded of when this person is met at the next sitting.
+    #[inline]
+    pub fn remember(&mut self, what: Option<u32>) {
+        self.0.remembered = what;
+    }
+
+    /// This person has visited a place on the day of this sitting. Saying so again changes nothing.
+    #[inline]
+    pub fn visit(&mut self, place: u32) {
+        self.0.visited.push(place);
     }
 }

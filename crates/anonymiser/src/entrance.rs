@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use hashbrown::HashMap;
 use throng_schema::VersionIx;
 
 use crate::{
@@ -47,7 +48,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    fn events(&self) -> usize {
+    pub(crate) fn events(&self) -> usize {
         self.full.len() * BLOCK + self.open.capacity() + EVENTS_PER_SESSION * self.sessions.len()
     }
 }
@@ -55,6 +56,8 @@ impl Shard {
 /// What one thread has gathered.
 pub(crate) struct Lane {
     pub(crate) shards: Vec<Shard>,
+    /// The mobile country codes of home networks, by pseudonym, as far as rows tell them.
+    pub(crate) homes: HashMap<u64, u16>,
     limit_seen: usize,
 }
 
@@ -103,7 +106,8 @@ impl<'a> Entrance<'a> {
     ) -> Self {
         let shards = share.range();
         let lane = || {
-            Mutex::new(Lane { shards: (0..SHARDS).map(|_| Shard::default()).collect(), limit_seen: SHARDS })
+            let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+            Mutex::new(Lane { shards, homes: HashMap::new(), limit_seen: SHARDS })
         };
         Self {
             subscribers,
@@ -216,6 +220,13 @@ impl Batch<'_> {
         }
     }
 
+    /// Whether anything from `start_us` to `end_us`, both included, lies in the frame.
+    #[inline]
+    #[must_use]
+    pub fn wants(&self, start_us: i64, end_us: i64) -> bool {
+        start_us < self.entrance.frame.until_us && end_us >= self.entrance.frame.from_us
+    }
+
     /// Admits an event: a time in microseconds since 1970 UTC, within the frame, and the version of the cell.
     ///
     /// People outside this pass's share are passed over; another pass counts them.
@@ -224,7 +235,7 @@ impl Batch<'_> {
         let (shard, layout) = (Layout::shard(pass.0), &self.entrance.layout);
         debug_assert!((self.entrance.frame.from_us..self.entrance.frame.until_us).contains(&at_us));
         if self.entrance.shards.contains(&shard) {
-            self.events.push((shard, layout.event(layout.person(pass.0), at_us, cell, self.file)));
+            self.events.push((shard, layout.event(Layout::person(pass.0), at_us, cell, self.file)));
             self.flush_if_full();
         }
     }
@@ -234,7 +245,7 @@ impl Batch<'_> {
     pub fn admit_session(&mut self, pass: Pass, start_us: i64, end_us: i64, cell: VersionIx) {
         let shard = Layout::shard(pass.0);
         if self.entrance.shards.contains(&shard) {
-            let person = self.entrance.layout.person(pass.0);
+            let person = Layout::person(pass.0);
             let end_us = std::cmp::Reverse(end_us);
             self.sessions.push((shard, Session { person, start_us, version: cell, end_us, file: self.file }));
             self.flush_if_full();

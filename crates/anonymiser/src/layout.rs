@@ -9,8 +9,10 @@ pub(crate) const SHARD_BITS: u32 = 11;
 /// A person lives in exactly one shard, chosen by the first bits of the pseudonym.
 pub(crate) const SHARDS: usize = 1 << SHARD_BITS;
 
-/// With at least 56 bits of pseudonym, two of 10 million people are confused with probability under 1 in 1,000.
-const PSEUDONYM_BITS_MIN: u32 = 56;
+/// The bits of a pseudonym that an event keeps beside its shard: 56 in all, so that two of 10 million people are
+/// confused with probability under 1 in 1,000. They are as many in every gathering, so that people are the same in
+/// all of them.
+pub(crate) const PERSON_BITS: u32 = 56 - SHARD_BITS;
 
 /// What a gathering must hold: the time it covers, how many cells and files there are, and its memory.
 #[derive(Clone, Debug)]
@@ -45,7 +47,6 @@ pub struct FrameError {
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     origin_us: i64,
-    person_bits: u32,
     time_bits: u32,
     version_bits: u32,
     file_bits: u32,
@@ -63,13 +64,11 @@ impl Layout {
         let span = u64::try_from(frame.until_us - frame.from_us).unwrap_or(0);
         let (time_bits, version_bits, file_bits) =
             (bits_for(span), bits_for(frame.versions as u64), bits_for(frame.files as u64));
-        let spare = 128_u32.saturating_sub(time_bits + version_bits + file_bits);
-        let person_bits = spare.min(u64::BITS - SHARD_BITS);
-        if person_bits + SHARD_BITS < PSEUDONYM_BITS_MIN {
+        if time_bits + version_bits + file_bits + PERSON_BITS > u128::BITS {
             let days = (frame.until_us - frame.from_us) / 86_400_000_000;
             return Err(FrameError { days, versions: frame.versions, files: frame.files });
         }
-        Ok(Self { origin_us: frame.from_us, person_bits, time_bits, version_bits, file_bits })
+        Ok(Self { origin_us: frame.from_us, time_bits, version_bits, file_bits })
     }
 
     #[inline]
@@ -79,8 +78,20 @@ impl Layout {
 
     /// The pseudonym's bits that the shard does not tell, as many as there is room for.
     #[inline]
-    pub(crate) fn person(&self, pseudonym: u64) -> u64 {
-        (pseudonym << SHARD_BITS) >> (u64::BITS - self.person_bits)
+    pub(crate) fn person(pseudonym: u64) -> u64 {
+        (pseudonym << SHARD_BITS) >> (u64::BITS - PERSON_BITS)
+    }
+
+    /// What tells a person apart, of a pseudonym.
+    #[inline]
+    pub(crate) fn identity_of(pseudonym: u64) -> u64 {
+        pseudonym >> (u64::BITS - SHARD_BITS - PERSON_BITS)
+    }
+
+    /// What tells a person apart, of a shard and a person in it.
+    #[inline]
+    pub(crate) fn identity_in(shard: usize, person: u64) -> u64 {
+        (shard as u64) << PERSON_BITS | person
     }
 
     /// `at_us` must lie in the frame, `version` and `file` below its numbers.
@@ -140,7 +151,8 @@ mod tests {
             let layout = Layout::new(&frame).expect("fits");
             let at_us = frame.from_us + i64::try_from(at.index(usize::try_from(days * 86_400_000_000).expect("64 bits"))).expect("small");
             let (version, file) = (VersionIx(u32::try_from(v.index(versions)).expect("small")), f.index(files));
-            let person = layout.person(pseudonym);
+            let person = Layout::person(pseudonym);
+            prop_assert!(Layout::identity_in(Layout::shard(pseudonym), person) == Layout::identity_of(pseudonym));
             let event = layout.event(person, at_us, version, u32::try_from(file).expect("small"));
             prop_assert!(layout.person_of(event) == person);
             prop_assert_eq!((layout.at_us(event), layout.version(event), layout.file(event)), (at_us, version, file));

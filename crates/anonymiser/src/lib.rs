@@ -11,8 +11,8 @@
 //! [`Crowd`] or a [`CountTable`], and there is no way to a [`ProtectedTable`] but [`protect`](protect()).
 //!
 //! ```
-//! use throng_anonymiser::{Ballot, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Source, Subscribers,
-//!     Threshold, Trajectory, protect};
+//! use throng_anonymiser::{Ballot, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Sitting, Source,
+//!     Subscribers, Threshold, Trajectory, protect};
 //! use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
 //!
 //! /// Forty people, each seen once in the only cell there is.
@@ -39,9 +39,9 @@
 //! let tree = PlaceTree::new(&[PlaceRow { codes, ..PlaceRow::default() }])?;
 //! let postal_code = tree.postal_code("1000").expect("the only one").index();
 //! let grid = Grid::new(1, tree.len());
-//! let counted = crowd.count(&[Shape { grid }], |cell, _| Some(cell), |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| {
-//!     ballot.mark(0, grid.slot(0, postal_code));
-//! });
+//! let visit = |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| ballot.mark(0, grid.slot(0, postal_code));
+//! let shapes = [Shape { grid }];
+//! let counted = crowd.count(&Sitting::of(&shapes, &subscribers), |cell, _| Some(cell), None, visit);
 //! let lattice = Lattice::of_places(&tree, &[true; 5]);
 //! let guard = Guard::Sums { lattice: &lattice, groups: &[0; 5], counts_per_device: 1 };
 //! let protected = protect(counted.tables, &[guard], &Policy::certified(Threshold::new(30)?));
@@ -56,7 +56,10 @@
 
 #![forbid(unsafe_code)]
 
+mod axis;
+mod carried;
 mod count_table;
+mod crossed;
 mod crowd;
 mod eliminate;
 mod entrance;
@@ -64,6 +67,7 @@ mod exchange;
 mod lattice;
 mod layout;
 mod nested;
+mod partition;
 mod policy;
 mod protect;
 mod protected_table;
@@ -72,15 +76,17 @@ mod subscriber;
 mod suppress;
 mod trajectory;
 
-pub use count_table::{Ballot, CountTable, Counted, Shape};
-pub use crowd::{Crowd, GatherError, Source};
+pub use axis::Axis;
+pub use carried::{BYTES_CARRIED, Carried};
+pub use count_table::{Ballot, CountTable, Counted, Found, Shape, SparseTable};
+pub use crowd::{Crowd, GatherError, Sift, Sitting, Source};
 pub use entrance::{Batch, Entrance, Pass, Turned};
 pub use lattice::Lattice;
 pub use layout::{Frame, FrameError};
 pub use policy::{Policy, SmallThreshold, Threshold};
-pub use protect::{Guard, protect};
-pub use protected_table::{Account, Protected, ProtectedTable, Witness};
+pub use protect::{Exit, Guard, PairGuard, key, protect};
+pub use protected_table::{Account, Pair, Protected, ProtectedPairs, ProtectedTable, Witness};
 pub use share::{Share, Shares};
 pub use subscriber::{KeyError, Subscribers};
 pub use suppress::{Numbers, Pattern, Rule, Safety, suppress};
-pub use trajectory::{Sighting, Trajectory};
+pub use trajectory::{Home, Sighting, Trajectory};

@@ -4,8 +4,9 @@
 //! alone. It must be nobody, or at least k; otherwise the smaller number is withheld. A postal code lies in its
 //! commune, an hour in its day, and who is present at an instant has visited in that hour.
 //!
-//! That is enough, for nothing else is exact: two published parts may share people, so what a place has beside both
-//! is known between bounds only, and the upper one is such a difference.
+//! Two published parts may share people, so what a place has beside both is known between bounds only, and the upper
+//! one is such a difference. But where all parts of a group are published, their sum less the group tells how many are
+//! in several of them: that must be nobody or at least k too, and so must be who is not in all of them.
 
 use std::ops::Range;
 
@@ -32,6 +33,8 @@ pub(crate) struct Nest<'a> {
     pub(crate) within: Option<(&'a Done, &'a [usize])>,
     /// Instants, and which of them lie in each time.
     pub(crate) holding: Option<(&'a Done, &'a [Range<usize>])>,
+    /// Shorter periods that are out already, each with a cell for every place.
+    pub(crate) parts: &'a [Vec<Cell>],
 }
 
 /// Protects a table at all its times, places from the top of the tree down.
@@ -39,7 +42,6 @@ pub(crate) fn protect(table: &CountTable, nest: &Nest<'_>) -> Done {
     let grid = table.shape.grid;
     let Places { tree, covered, groups } = nest.places;
     assert_eq!((grid.places(), covered.len()), (tree.len(), tree.len()), "a table over other places");
-    let mut account = Account::new(groups);
     let mut cells: Vec<Cell> = Vec::with_capacity(grid.len());
     for time in 0..grid.times() {
         for place in tree.ids() {
@@ -48,21 +50,91 @@ pub(crate) fn protect(table: &CountTable, nest: &Nest<'_>) -> Done {
                 cells.push(Cell::NoCoverage);
                 continue;
             }
-            let small = devices < nest.k;
             let here = &cells[time * grid.places()..];
-            let shown = !small
+            let shown = devices >= nest.k
                 && nest.is_apart_from_larger(devices, time, place, here)
-                && nest.is_apart_from_smaller(devices, time, place);
-            account.add(groups[place.index()], devices, !shown, small);
+                && nest.is_apart_from_smaller(devices, time, place)
+                && nest.is_apart_from_parts(devices, place);
             cells.push(if shown { Cell::Published(devices) } else { Cell::Withheld });
         }
     }
-    let grid = Grid::new(grid.times(), grid.places());
+    nest.hide_overlaps_of_places(grid, &mut cells);
+    nest.hide_overlaps_of_times(grid, &mut cells);
+    let mut account = Account::new(groups);
+    for (slot, cell) in cells.iter().enumerate() {
+        if *cell != Cell::NoCoverage {
+            let devices = table.devices[slot];
+            account.add(groups[slot % grid.places()], devices, *cell == Cell::Withheld, devices < nest.k);
+        }
+    }
     let truth = table.devices.clone();
     Done { table: ProtectedTable { grid, cells, account }, truth, witnesses: Vec::new() }
 }
 
+/// Published parts that together are all of a published whole: who is in several of them can be counted.
+///
+/// The sum of the parts less the whole counts everybody once for each part beyond the first. Where that is under k but
+/// not nobody, there are few such people; the part to be withheld for it is the smallest.
+fn overlap_to_hide(k: u64, whole: Cell, parts: impl Iterator<Item = (usize, Cell)>) -> Option<usize> {
+    let Cell::Published(whole) = whole else { return None };
+    let (mut sum, mut n, mut smallest) = (0_u64, 0_u64, None::<(u64, usize)>);
+    for (part, cell) in parts {
+        let Cell::Published(devices) = cell else { return None };
+        sum += devices;
+        n += 1;
+        smallest = Some(smallest.map_or((devices, part), |other| other.min((devices, part))));
+    }
+    // One part is all of the whole, and nobody is in two.
+    let few = |people: u64| people > 0 && people < k;
+    let (more_than_once, not_in_all) = (sum.checked_sub(whole)?, (n * whole).checked_sub(sum)?);
+    (n > 1 && (few(more_than_once) || few(not_in_all))).then_some(smallest?.1)
+}
+
 impl Nest<'_> {
+    /// Of places that fill a larger one.
+    fn hide_overlaps_of_places(&self, grid: Grid, cells: &mut [Cell]) {
+        let Places { tree, covered, .. } = self.places;
+        for time in 0..grid.times() {
+            let at = |place: PlaceId| grid.slot(time, place.index()).0;
+            for whole in tree.ids() {
+                let parts = tree.children(whole).filter(|child| covered[child.index()]);
+                let parts = parts.map(|child| (at(child), cells[at(child)]));
+                if let Some(part) = overlap_to_hide(self.k, cells[at(whole)], parts) {
+                    cells[part] = Cell::Withheld;
+                }
+            }
+        }
+    }
+
+    /// Of periods that fill a longer one.
+    fn hide_overlaps_of_times(&self, grid: Grid, cells: &mut [Cell]) {
+        let Some((longer, period)) = self.within else { return };
+        for place in 0..grid.places() {
+            for whole in 0..longer.table.grid.times() {
+                let times = (0..grid.times()).filter(|time| period[*time] == whole);
+                let parts = times.map(|time| grid.slot(time, place).0).map(|slot| (slot, cells[slot]));
+                let whole = longer.table.cells[longer.table.grid.slot(whole, place).0];
+                if let Some(part) = overlap_to_hide(self.k, whole, parts) {
+                    cells[part] = Cell::Withheld;
+                }
+            }
+        }
+    }
+
+    /// Whether a longer period's number tells of nobody beside those of shorter ones that are out already.
+    fn is_apart_from_parts(&self, devices: u64, place: PlaceId) -> bool {
+        let cell = |part: &Vec<Cell>| part[place.index()];
+        let apart = |part: &Vec<Cell>| match cell(part) {
+            Cell::Published(part) => self.is_safe(devices, part),
+            Cell::Withheld | Cell::NoCoverage => true,
+        };
+        let overlap = || {
+            let parts = self.parts.iter().map(cell).enumerate();
+            overlap_to_hide(self.k, Cell::Published(devices), parts).is_some()
+        };
+        self.parts.iter().all(apart) && !overlap()
+    }
+
     /// A difference between two published numbers: nobody, or a crowd.
     fn is_safe(&self, larger: u64, smaller: u64) -> bool {
         larger == smaller || larger.abs_diff(smaller) >= self.k

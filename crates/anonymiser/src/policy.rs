@@ -1,6 +1,6 @@
 //! What must hold for a number to be shown.
 
-use crate::suppress::Safety;
+use crate::suppress::{Rule, Safety};
 
 /// The smallest group of devices that may stand behind a published number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The rule for a table in which one device can count so often.
+    pub(crate) fn rule(&self, counts_per_device: u64) -> Rule {
+        Rule { k: self.threshold.k(), counts_per_device, safety: self.safety }
+    }
+
     /// Certified tables, without their witnesses.
     #[must_use]
     pub fn certified(threshold: Threshold) -> Self {

@@ -4,17 +4,21 @@
 //! time is preferred at the next. Tables of distinct people, which do not add up, are protected as nested groups
 //! (`nested`), after the tables that they hold and that hold them.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
+use hashbrown::HashSet;
 use rayon::prelude::*;
 use throng_schema::{Grid, PlaceTree};
 
 use crate::{
-    count_table::CountTable,
+    axis::Axis,
+    count_table::{CountTable, Shape, SparseTable},
+    crossed::{self, CrossedTable, Crossing, Number, Side, pair},
     lattice::{Lattice, index},
-    nested,
+    nested::{self, Places},
+    partition::{self, Partition},
     policy::Policy,
-    protected_table::{Account, Cell, Protected, ProtectedTable, Witness},
+    protected_table::{Account, Cell, Pair, Protected, ProtectedPairs, ProtectedTable, Witness},
     suppress::{Numbers, Pattern, Rule, suppress},
 };
 
@@ -42,6 +46,74 @@ pub enum Guard<'a> {
         /// A table of sums over the same places, and the times in it that lie in each time of this table.
         holding: Option<(usize, Vec<Range<usize>>)>,
     },
+    /// Classes that divide the distinct people of each place. A slot is a place's number times `classes`, plus the
+    /// class.
+    Classes {
+        /// The places.
+        tree: &'a PlaceTree,
+        /// Of each place, whether any cell of the plan serves it.
+        covered: &'a [bool],
+        /// Which group each place belongs to in the account of what is withheld.
+        groups: &'a [usize],
+        /// How many classes there are.
+        classes: usize,
+        /// The table of the distinct people that they divide, at the same times.
+        totals: usize,
+    },
+}
+
+/// How the numbers of a sparse table hang together.
+pub enum PairGuard<'a> {
+    /// Present people by place and class, at some times. Keys are [`key`]s of time, place and class, where both are
+    /// the finest; place `p` is node `p + 1` of the rows.
+    Present {
+        /// The places, under everybody.
+        rows: &'a Axis,
+        /// The classes, under everybody.
+        columns: &'a Axis,
+        /// The table of sums that holds the totals of places, and its time for each time of this table.
+        totals: (usize, Vec<usize>),
+    },
+    /// Distinct people of a period by place and class. Keys are [`key`]s of time 0, place and class, of all levels.
+    Visiting {
+        /// The places, under everybody.
+        rows: &'a Axis,
+        /// The classes, under everybody.
+        columns: &'a Axis,
+        /// The table of distinct people that holds the totals of places, at its only time.
+        totals: usize,
+        /// The sparse table of those present at instants of the period.
+        present: usize,
+    },
+    /// Trips by hour. Keys are [`key`]s of hour, origin and destination, where both are the finest.
+    Trips {
+        /// Origins and destinations, under everywhere.
+        places: &'a Axis,
+        /// How many hours there are.
+        hours: usize,
+        /// The sparse table of distinct people by origin and destination of all levels in the whole day: the keys of
+        /// time 0.
+        travellers: usize,
+    },
+    /// A table that only another guard looks at.
+    Silent,
+}
+
+/// A time and a pair of nodes as the key of a sparse table.
+///
+/// # Panics
+/// When there are more than 256 times, or 2^28 nodes.
+#[inline]
+#[must_use]
+pub fn key(time: usize, row: u32, column: u32) -> u64 {
+    assert!(time < 1 << 8 && row < 1 << 28 && column < 1 << 28, "a key beyond its bits");
+    (time as u64) << 56 | u64::from(row) << 28 | u64::from(column)
+}
+
+/// The time of a key, and its pair.
+fn parts_of(key: u64) -> (usize, u64) {
+    let node = |bits: u64| u32::try_from(bits & ((1 << 28) - 1)).unwrap_or(u32::MAX);
+    (usize::try_from(key >> 56).unwrap_or(usize::MAX), pair(node(key >> 28), node(key)))
 }
 
 /// A protected table beside the truth, for the tables that are protected after it.
@@ -56,52 +128,329 @@ pub(crate) struct Done {
 /// each of these chains begins, so that partners do not rotate between them either.
 const CHAIN: usize = 24;
 
-/// Withholds what could point at a small group, in all tables of a release together. Small groups end here.
-///
-/// `guards` says of each table how its numbers hang together.
+/// The exit of one run: days leave through it one after the other, and it remembers of each what decides about the
+/// next.
+pub struct Exit {
+    policy: Policy,
+    /// The first pattern of each table of sums, from which every chain begins.
+    patterns: HashMap<usize, Pattern>,
+    /// What was shown last of each sparse table.
+    shown: HashMap<usize, HashSet<u64>>,
+    /// Published visitors of the days that have left, by place.
+    days: Vec<Vec<Cell>>,
+}
+
+/// Withholds what could point at a small group, in the tables of one day that leaves alone.
 ///
 /// # Panics
-/// When a guard is of another table: its shape differs, or it names a table that is not there or is no table of sums.
+/// As [`Exit::protect`].
 #[must_use]
 pub fn protect(tables: Vec<CountTable>, guards: &[Guard<'_>], policy: &Policy) -> Protected {
-    assert_eq!(tables.len(), guards.len(), "every table has its guard");
-    let mut done: Vec<Option<Done>> = tables
-        .par_iter()
-        .zip(guards)
-        .map(|(table, guard)| match guard {
-            Guard::Sums { lattice, groups, counts_per_device } => {
-                let rule = Rule {
-                    k: policy.threshold.k(),
-                    counts_per_device: *counts_per_device,
-                    safety: policy.safety,
-                };
-                Some(protect_sums(table, lattice, groups, rule, policy.witnesses))
-            }
-            Guard::Nested { .. } => None,
-        })
-        .collect();
-    // Longer periods first: what is shown of them decides about the shorter.
-    for shorter in [false, true] {
-        for (table, guard) in guards.iter().enumerate() {
-            if let Guard::Nested { tree, covered, groups, within, holding } = guard
-                && within.is_some() == shorter
-            {
+    Exit::new(*policy).protect(tables, guards, Vec::new(), &[])
+}
+
+impl Exit {
+    /// An exit that nothing has left through yet.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, patterns: HashMap::new(), shown: HashMap::new(), days: Vec::new() }
+    }
+
+    /// Withholds what could point at a small group, in all tables of a day together. Small groups end here.
+    ///
+    /// `guards` says of each table how its numbers hang together, `pair_guards` of each sparse table.
+    ///
+    /// # Panics
+    /// When a guard is of another table: its shape differs, or it names a table that is not there or is of another
+    /// kind.
+    #[must_use]
+    pub fn protect(
+        &mut self,
+        tables: Vec<CountTable>,
+        guards: &[Guard<'_>],
+        sparse: Vec<SparseTable>,
+        pair_guards: &[PairGuard<'_>],
+    ) -> Protected {
+        assert_eq!(tables.len(), guards.len(), "every table has its guard");
+        assert_eq!(sparse.len(), pair_guards.len(), "every sparse table has its guard");
+        let k = self.policy.threshold.k();
+        let mut done: Vec<Option<Done>> = Vec::new();
+        for (table, (counts, guard)) in tables.iter().zip(guards).enumerate() {
+            done.push(match guard {
+                Guard::Sums { lattice, groups, counts_per_device } => {
+                    let (rule, witnesses) = (self.policy.rule(*counts_per_device), self.policy.witnesses);
+                    let first = self.patterns.remove(&table);
+                    let (sums, first) = protect_sums(counts, lattice, groups, rule, witnesses, first);
+                    self.patterns.extend(first.map(|first| (table, first)));
+                    Some(sums)
+                }
+                Guard::Nested { .. } | Guard::Classes { .. } => None,
+            });
+        }
+        // Longer periods first: what is shown of them decides about the shorter. Then the classes of both.
+        for round in 0..3 {
+            for (table, guard) in guards.iter().enumerate() {
                 let of = |table: &usize| done[*table].as_ref().expect("a table protected before");
-                let within = within.as_ref().map(|(table, times)| (of(table), times.as_slice()));
-                let holding = holding.as_ref().map(|(table, times)| (of(table), times.as_slice()));
-                let places = nested::Places { tree, covered, groups };
-                let nest = nested::Nest { k: policy.threshold.k(), places, within, holding };
-                done[table] = Some(nested::protect(&tables[table], &nest));
+                let now = match guard {
+                    Guard::Nested { tree, covered, groups, within, holding }
+                        if usize::from(within.is_some()) == round =>
+                    {
+                        let within = within.as_ref().map(|(table, times)| (of(table), times.as_slice()));
+                        let holding = holding.as_ref().map(|(table, times)| (of(table), times.as_slice()));
+                        let places = Places { tree, covered, groups };
+                        let nest = nested::Nest { k, places, within, holding, parts: &[] };
+                        nested::protect(&tables[table], &nest)
+                    }
+                    Guard::Classes { tree, covered, groups, classes, totals } if round == 2 => {
+                        let places = Places { tree, covered, groups };
+                        let partition = Partition { k, places, classes: *classes, totals: of(totals) };
+                        partition::protect(&tables[table], &partition)
+                    }
+                    _ => continue,
+                };
+                done[table] = Some(now);
             }
         }
+        let done: Vec<Done> = done.into_iter().flatten().collect();
+        let pairs = self.protect_pairs(sparse, pair_guards, &done);
+        let (mut protected, mut witnesses) = (Vec::new(), Vec::new());
+        for (table, part) in done.into_iter().enumerate() {
+            protected.push(part.table);
+            witnesses.extend(part.witnesses.into_iter().map(|witness| Witness { table, ..witness }));
+        }
+        Protected { tables: protected, pairs, witnesses }
     }
-    let done: Vec<Done> = done.into_iter().flatten().collect();
-    let (mut protected, mut witnesses) = (Vec::new(), Vec::new());
-    for (table, part) in done.into_iter().enumerate() {
-        protected.push(part.table);
-        witnesses.extend(part.witnesses.into_iter().map(|witness| Witness { table, ..witness }));
+
+    /// Remembers the days of a protected table of distinct people, each of its times a day, for [`Exit::window`].
+    pub fn keep_days(&mut self, days: &ProtectedTable) {
+        self.days.extend(days.cells.chunks(days.grid.places()).map(<[Cell]>::to_vec));
     }
-    Protected { tables: protected, witnesses }
+
+    /// Protects the distinct people of the whole window and the classes that divide them, once all days are out.
+    ///
+    /// What is published of the days stands, so the window gives way: where its number and a day's tell of a few
+    /// people, it is withheld. The first table is of all people of a place, the second of the classes.
+    ///
+    /// # Panics
+    /// When the counts are of other places or classes.
+    #[must_use]
+    pub fn window(
+        self,
+        counts: &CountTable,
+        tree: &PlaceTree,
+        covered: &[bool],
+        groups: &[usize],
+        classes: usize,
+    ) -> [ProtectedTable; 2] {
+        let k = self.policy.threshold.k();
+        let all = counts.devices.chunks(classes).map(|classes| classes.iter().sum()).collect();
+        let all = CountTable { shape: Shape { grid: Grid::new(1, tree.len()) }, devices: all };
+        let places = Places { tree, covered, groups };
+        let nest = nested::Nest { k, places, within: None, holding: None, parts: &self.days };
+        let totals = nested::protect(&all, &nest);
+        let places = Places { tree, covered, groups };
+        let classes = partition::protect(counts, &Partition { k, places, classes, totals: &totals });
+        [totals.table, classes.table]
+    }
+
+    fn protect_pairs(
+        &mut self,
+        sparse: Vec<SparseTable>,
+        guards: &[PairGuard<'_>],
+        done: &[Done],
+    ) -> Vec<ProtectedPairs> {
+        let mut pairs: Vec<ProtectedPairs> = sparse.iter().map(|_| ProtectedPairs::default()).collect();
+        let silent = |table: &usize| matches!(guards[*table], PairGuard::Silent);
+        for table in (0..guards.len()).filter(|table| !silent(table)) {
+            let work = PairWork { k: self.policy.threshold.k(), sparse: &sparse, done, pairs: &pairs };
+            let shown = self.shown.remove(&table).unwrap_or_default();
+            let (now, shown) = match &guards[table] {
+                PairGuard::Present { rows, columns, totals } => {
+                    work.present(table, rows, columns, totals, shown)
+                }
+                PairGuard::Visiting { rows, columns, totals, present } => {
+                    work.visiting(table, rows, columns, *totals, *present, shown)
+                }
+                PairGuard::Trips { places, hours, travellers } => {
+                    work.trips(table, places, *hours, *travellers, shown)
+                }
+                PairGuard::Silent => continue,
+            };
+            self.shown.insert(table, shown);
+            pairs[table] = now;
+        }
+        pairs
+    }
+}
+
+/// What the sparse tables of a day are protected with.
+struct PairWork<'a> {
+    k: u64,
+    sparse: &'a [SparseTable],
+    done: &'a [Done],
+    pairs: &'a [ProtectedPairs],
+}
+
+type Shown = HashSet<u64>;
+
+impl PairWork<'_> {
+    /// The atoms of each time of a sparse table.
+    fn by_time(&self, table: usize, times: usize) -> Vec<Vec<(u64, u64)>> {
+        let mut by_time = vec![Vec::new(); times];
+        for (key, devices) in &self.sparse[table].devices {
+            let (time, pair) = parts_of(*key);
+            by_time[time].push((pair, u64::from(*devices)));
+        }
+        by_time
+    }
+
+    fn present(
+        &self,
+        table: usize,
+        rows: &Axis,
+        columns: &Axis,
+        (totals, times): &(usize, Vec<usize>),
+        mut shown: Shown,
+    ) -> (ProtectedPairs, Shown) {
+        let crossing =
+            Crossing { rows, columns, side: Side::Sums, k: self.k, goal: self.k, totals_given: true };
+        let sums = self.by_time(table, times.len()).into_par_iter();
+        let sums = sums.map(|atoms| CrossedTable::of_sums(atoms.into_iter(), rows, columns));
+        let mut pairs = ProtectedPairs::default();
+        for (time, mut sums) in sums.collect::<Vec<_>>().into_iter().enumerate() {
+            let total = |row: u32| self.total(*totals, times[time], row);
+            let may = |number: &Number| number.column > 0 || number.row == 0 || total(number.row);
+            crossed::protect(&mut sums, &crossing, may, &|row, column| shown.contains(&pair(row, column)));
+            shown = pairs.take(time, &sums, self.k);
+        }
+        (pairs, shown)
+    }
+
+    /// Whether a place's total is published; node 0 of the rows is everybody.
+    fn total(&self, table: usize, time: usize, row: u32) -> bool {
+        let table = &self.done[table].table;
+        let Some(place) = row.checked_sub(1) else { return true };
+        matches!(table.cells[table.grid.slot(time, place as usize).0], Cell::Published(_))
+    }
+
+    fn visiting(
+        &self,
+        table: usize,
+        rows: &Axis,
+        columns: &Axis,
+        totals: usize,
+        present: usize,
+        shown: Shown,
+    ) -> (ProtectedPairs, Shown) {
+        let k = self.k;
+        let crossing = Crossing { rows, columns, side: Side::Nested, k, goal: k, totals_given: true };
+        let numbers = self.sparse[table].devices.iter();
+        let numbers = numbers.map(|(key, devices)| (parts_of(*key).1, u64::from(*devices)));
+        let mut visitors = CrossedTable::new(numbers);
+        // Those present at an instant are among them, and the others are nobody or enough.
+        let mut close: Shown = HashSet::new();
+        for there in &self.pairs[present].pairs {
+            let all = visitors.count(there.row, there.column);
+            if all > there.devices && all - there.devices < k {
+                close.insert(pair(there.row, there.column));
+            }
+        }
+        let may = |number: &Number| {
+            let total = number.column > 0 || self.total(totals, 0, number.row);
+            total && !close.contains(&pair(number.row, number.column))
+        };
+        crossed::protect(&mut visitors, &crossing, may, &|row, column| shown.contains(&pair(row, column)));
+        let mut pairs = ProtectedPairs::default();
+        let shown = pairs.take(0, &visitors, k);
+        (pairs, shown)
+    }
+
+    /// The day first, then its hours: an hour's number is shown only where the day's is, and what the day has beside
+    /// the shown hours is nobody's, or at least k trips for each of the other hours.
+    fn trips(
+        &self,
+        table: usize,
+        places: &Axis,
+        hours: usize,
+        travellers: usize,
+        mut shown: Shown,
+    ) -> (ProtectedPairs, Shown) {
+        let k = self.k;
+        let by_hour = self.by_time(table, hours);
+        let whole = by_hour.iter().flatten().copied();
+        let mut day = CrossedTable::of_sums(whole, places, places);
+        let sides =
+            |goal| Crossing { rows: places, columns: places, side: Side::Sums, k, goal, totals_given: false };
+        let distinct = &self.sparse[travellers].devices;
+        let enough = |number: &Number| {
+            let devices = distinct.get(&key(0, number.row, number.column)).copied();
+            u64::from(devices.unwrap_or_default()) >= k
+        };
+        // Where every device is a group of its own, so is every trip.
+        let goal = if k > 1 { k * hours as u64 } else { k };
+        crossed::protect(&mut day, &sides(goal), enough, &|_, _| false);
+        let mut of_hours: Vec<CrossedTable> = by_hour
+            .into_par_iter()
+            .map(|atoms| CrossedTable::of_sums(atoms.into_iter(), places, places))
+            .collect();
+        let allowed = hours_allowed(&day, &of_hours, k);
+        let mut pairs = ProtectedPairs::default();
+        for (hour, table) in of_hours.iter_mut().enumerate() {
+            let may = |number: &Number| allowed[hour].contains(&pair(number.row, number.column));
+            crossed::protect(table, &sides(k), may, &|row, column| shown.contains(&pair(row, column)));
+            shown = pairs.take(hour, table, k);
+        }
+        let _ = pairs.take(hours, &day, k);
+        (pairs, shown)
+    }
+}
+
+/// Which pairs each hour may show. Where too little would be left of the day, the smallest hours are withheld; what
+/// an hour withholds later leaves still more, and enough of it, for it was k at least.
+fn hours_allowed(day: &CrossedTable, hours: &[CrossedTable], k: u64) -> Vec<HashSet<u64>> {
+    let mut allowed = vec![HashSet::new(); hours.len()];
+    for number in day.shown() {
+        let mut large: Vec<(u64, usize)> = hours
+            .iter()
+            .enumerate()
+            .map(|(hour, table)| (table.count(number.row, number.column), hour))
+            .filter(|(count, _)| *count >= k)
+            .collect();
+        large.sort_unstable();
+        let mut rest = number.count - large.iter().map(|(count, _)| count).sum::<u64>();
+        let mut first = 0;
+        while k > 1
+            && first < large.len()
+            && rest > 0
+            && rest < k * (hours.len() - (large.len() - first)) as u64
+        {
+            rest += large[first].0;
+            first += 1;
+        }
+        for (_, hour) in &large[first..] {
+            allowed[*hour].insert(pair(number.row, number.column));
+        }
+    }
+    allowed
+}
+
+impl ProtectedPairs {
+    /// Takes what is shown of a table at a time; gives it as a set too.
+    fn take(&mut self, time: usize, table: &CrossedTable, k: u64) -> Shown {
+        let mut shown = HashSet::new();
+        for number in &table.numbers {
+            let Number { row, column, count: devices, .. } = *number;
+            if number.shown {
+                shown.insert(pair(row, column));
+                self.pairs.push(Pair { time, row, column, devices });
+            } else if devices < k {
+                self.account.too_few += 1;
+            } else {
+                self.account.protective += 1;
+            }
+        }
+        shown
+    }
 }
 
 /// Protects a table of sums at all its times.
@@ -111,7 +460,8 @@ fn protect_sums(
     groups: &[usize],
     rule: Rule,
     witnesses: bool,
-) -> Done {
+    kept: Option<Pattern>,
+) -> (Done, Option<Pattern>) {
     let (times, slots) = (table.shape.grid.times(), table.shape.grid.places());
     assert_eq!((slots, groups.len()), (lattice.slots(), lattice.columns()), "a table over another lattice");
     let atoms_at = |time: usize| -> Vec<u64> {
@@ -121,19 +471,21 @@ fn protect_sums(
         let atoms = atoms_at(time);
         suppress(lattice, Numbers { atoms: &atoms, devices: None, withheld: None }, rule, before)
     };
-    let first = (times > 0).then(|| at(0, None));
+    let at_first = (times > 0).then(|| at(0, kept.as_ref()));
+    // The first pattern of the run is where each of its chains begins.
+    let first = kept.as_ref().or(at_first.as_ref());
     let chains: Vec<Vec<Pattern>> = (0..times.div_ceil(CHAIN))
         .into_par_iter()
         .map(|chain| {
             let mut patterns: Vec<Pattern> = Vec::new();
             for time in (chain * CHAIN).max(1)..times.min((chain + 1) * CHAIN) {
-                let next = at(time, patterns.last().or(first.as_ref()));
+                let next = at(time, patterns.last().or(first));
                 patterns.push(next);
             }
             patterns
         })
         .collect();
-    let patterns: Vec<Pattern> = first.into_iter().chain(chains.into_iter().flatten()).collect();
+    let patterns: Vec<Pattern> = at_first.into_iter().chain(chains.into_iter().flatten()).collect();
     let mut account = Account::new(groups);
     let (mut cells, mut truth) = (Vec::new(), Vec::new());
     for (time, pattern) in patterns.iter().enumerate() {
@@ -158,7 +510,8 @@ fn protect_sums(
         Vec::new()
     };
     let grid = Grid::new(times, lattice.columns());
-    Done { table: ProtectedTable { grid, cells, account }, truth, witnesses }
+    let first = kept.or_else(|| patterns.into_iter().next());
+    (Done { table: ProtectedTable { grid, cells, account }, truth, witnesses }, first)
 }
 
 /// The true table first, then the tables that might have been in its stead.

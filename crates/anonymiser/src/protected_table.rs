@@ -78,6 +78,41 @@ impl ProtectedTable {
     }
 }
 
+/// A published number of two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// At which time.
+    pub time: usize,
+    /// Node of the first side.
+    pub row: u32,
+    /// Node of the second.
+    pub column: u32,
+    /// How many devices, or trips, were counted.
+    pub devices: u64,
+}
+
+/// The published numbers of a sparse table, in the order of times, rows and columns; whatever is not here is withheld.
+/// There is no way to make one but [`protect`](crate::protect).
+#[derive(Default)]
+pub struct ProtectedPairs {
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) account: Account,
+}
+
+impl ProtectedPairs {
+    /// The published numbers.
+    #[must_use]
+    pub fn pairs(&self) -> &[Pair] {
+        &self.pairs
+    }
+
+    /// How much was withheld. For the ledger, which never leaves.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+}
+
 /// A table that might have been: it agrees with every published number, and shows withheld ones at k or more, or at
 /// nobody. For the ledger, which never leaves: where it does not differ from the true table it tells it.
 pub struct Witness {
@@ -96,6 +131,8 @@ pub struct Witness {
 pub struct Protected {
     /// What may be read, shaped and written: the tables, in the order of the counts.
     pub tables: Vec<ProtectedTable>,
+    /// The sparse ones, in their order.
+    pub pairs: Vec<ProtectedPairs>,
     /// Why that is safe: for the ledger alone.
     pub witnesses: Vec<Witness>,
 }

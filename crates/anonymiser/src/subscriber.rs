@@ -5,6 +5,8 @@ use siphasher::sip::SipHasher24;
 use throng_schema::PlaceId;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::layout::Layout;
+
 /// The operating system gave no randomness.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gave no random key: {0}; expected a working source of randomness")]
@@ -57,8 +59,22 @@ impl Subscribers {
 
     /// This subscriber lives in a place: a postal code or a commune. Of several, the last is believed.
     pub fn reside(&mut self, id: &[u8], place: PlaceId) {
-        let pseudonym = self.pseudonym(id);
-        self.residence.insert(pseudonym, place);
+        let identity = Layout::identity_of(self.pseudonym(id));
+        self.residence.insert(identity, place);
+    }
+
+    /// Where the person of this identity lives, if the table of residence says so.
+    #[inline]
+    pub(crate) fn residence(&self, identity: u64) -> Option<PlaceId> {
+        self.residence.get(&identity).copied()
+    }
+
+    /// Bytes that the lists of subscribers take.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let entries =
+            self.opted_out.capacity() * 9 + self.machines.capacity() * 9 + self.residence.capacity() * 17;
+        entries as u64
     }
 
     #[inline]

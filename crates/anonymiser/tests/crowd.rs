@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use rayon::prelude::*;
 use throng_anonymiser::{
-    Ballot, Counted, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Shares, Source,
+    Ballot, Counted, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Shares, Sitting, Source,
     Subscribers, Threshold, Trajectory, protect,
 };
 use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
@@ -78,13 +78,13 @@ fn count(rows: &[Row], subscribers: &Subscribers, memory: usize, mut shares: Sha
     while let Some(share) = shares.take() {
         let (mut crowd, _) = Crowd::gather(&source, subscribers, &frame, share).expect("gathers");
         shares.give_back(crowd.left_over());
-        let counted = crowd.count(&[shape()], |cell, _| Some(cell), mark);
+        let counted = crowd.count(&Sitting::of(&[shape()], subscribers), |cell, _| Some(cell), None, mark);
         total = Some(match total {
             None => counted,
             Some(sum) => sum.absorb(counted),
         });
     }
-    let Counted { devices, duplicates, tables } = total.expect("at least one share");
+    let Counted { devices, found: [duplicates, ..], tables, .. } = total.expect("at least one share");
     let policy = Policy::certified(Threshold::accept_small(1).expect("one is something"));
     let lattice = Lattice::of_places(&tree(), &[true; ABOVE + CELLS]);
     let guard = Guard::Sums { lattice: &lattice, groups: &[0; ABOVE + CELLS], counts_per_device: 1 };
@@ -137,7 +137,10 @@ fn who_opted_out_is_turned_away_in_every_pass() {
     let (crowd, turned_away) =
         Crowd::gather(&Rows(rows.to_vec()), &subscribers, &frame(PLENTY), Share::whole()).expect("gathers");
     assert_eq!(turned_away, 2);
-    assert_eq!(crowd.count(&[shape()], |cell, _| Some(cell), mark).devices, 1);
+    assert_eq!(
+        crowd.count(&Sitting::of(&[shape()], &subscribers), |cell, _| Some(cell), None, mark).devices,
+        1
+    );
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {

@@ -4,7 +4,9 @@ use std::fmt::{Debug, Display};
 
 use serde::Serialize;
 use static_assertions::assert_not_impl_any;
-use throng_anonymiser::{Ballot, Batch, CountTable, Crowd, Entrance, Pass, Subscribers, Trajectory};
+use throng_anonymiser::{
+    Ballot, Batch, Carried, CountTable, Crowd, Entrance, Home, Pass, SparseTable, Subscribers, Trajectory,
+};
 
 assert_not_impl_any!(Subscribers: Debug, Display, Clone, PartialEq, Serialize, AsRef<[u8]>);
 assert_not_impl_any!(Entrance<'static>: Debug, Display, Clone, PartialEq, Serialize);
@@ -13,6 +15,9 @@ assert_not_impl_any!(Pass: Debug, Display, Clone, Copy, PartialEq, PartialOrd, s
 assert_not_impl_any!(Crowd: Debug, Display, Clone, PartialEq, Serialize, IntoIterator);
 assert_not_impl_any!(Trajectory<'static>: Debug, Display, Clone, Copy, PartialEq, Serialize);
 assert_not_impl_any!(CountTable: Debug, Display, Clone, PartialEq, Serialize, IntoIterator, std::ops::Index<usize>);
+assert_not_impl_any!(SparseTable: Debug, Display, Clone, PartialEq, Serialize, IntoIterator);
+assert_not_impl_any!(Carried: Debug, Display, Clone, PartialEq, Serialize, IntoIterator);
+assert_not_impl_any!(Home: Debug, Display, Serialize);
 assert_not_impl_any!(Ballot<'static>: Debug, Display, Clone, PartialEq, Serialize);
 
 #[test]

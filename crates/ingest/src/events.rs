@@ -157,21 +157,12 @@ impl Events {
         self.files.iter().enumerate().flat_map(of_file).collect()
     }
 
-    fn pour_task(
-        &self,
-        number: usize,
-        task: &Task,
-        entrance: &Entrance<'_>,
-    ) -> Result<PartTally, IngestError> {
+    fn pour_task(&self, number: usize, task: &Task, door: Door<'_>) -> Result<PartTally, IngestError> {
         let file = &self.files[number];
         match (&file.layout, task) {
-            (Layout::Parquet(layout), Task::RowGroup(group)) => {
-                self.pour_group(number, layout, *group, entrance)
-            }
-            (Layout::Csv(layout), Task::Range(range)) => {
-                self.pour_range(number, layout, range.clone(), entrance)
-            }
-            (Layout::Csv(layout), _) => self.pour_stream(number, layout, entrance),
+            (Layout::Parquet(layout), Task::RowGroup(group)) => self.pour_group(number, layout, *group, door),
+            (Layout::Csv(layout), Task::Range(range)) => self.pour_range(number, layout, range.clone(), door),
+            (Layout::Csv(layout), _) => self.pour_stream(number, layout, door),
             (Layout::Parquet(_), _) => Ok(PartTally::default()),
         }
     }
@@ -181,10 +172,10 @@ impl Events {
         number: usize,
         layout: &ParquetLayout,
         group: usize,
-        entrance: &Entrance<'_>,
+        door: Door<'_>,
     ) -> Result<PartTally, IngestError> {
         let (time, separator) = (self.time(), self.columns.cell_separator.as_bytes());
-        let mut desk = ParquetDesk::new(layout, time, separator, &self.types, self.judge(number, entrance));
+        let mut desk = ParquetDesk::new(layout, time, separator, &self.types, self.judge(number, door));
         let part = desk.row_group(&self.files[number].path, group, |rows| self.progress.rows(rows))?;
         self.progress.bytes(layout.group_bytes(group));
         Ok(part)
@@ -195,11 +186,11 @@ impl Events {
         number: usize,
         layout: &CsvLayout,
         range: Range<u64>,
-        entrance: &Entrance<'_>,
+        door: Door<'_>,
     ) -> Result<PartTally, IngestError> {
         let path = &self.files[number].path;
         let failed = |source| IngestError::Io { file: path.clone(), source };
-        let mut desk = self.csv_desk(number, layout, entrance);
+        let mut desk = self.csv_desk(number, layout, door);
         let length = range.end - range.start;
         let mut lines = Lines::in_range(path, range, layout, self.cut.block_bytes).map_err(failed)?;
         let (mut whole, mut block) = (PartTally::new(&self.types), Vec::new());
@@ -222,14 +213,14 @@ impl Events {
         &self,
         number: usize,
         layout: &CsvLayout,
-        entrance: &Entrance<'_>,
+        door: Door<'_>,
     ) -> Result<PartTally, IngestError> {
         let file = &self.files[number];
         let progress = self.progress.clone();
         let mut lines = Lines::of_stream(&file.path, file.form, layout, self.cut.block_bytes, move |n| {
             progress.bytes(n)
         })?;
-        let desks = Pool::new(|| self.csv_desk(number, layout, entrance));
+        let desks = Pool::new(|| self.csv_desk(number, layout, door));
         let (blocks, parts) = (Pool::new(Vec::new), Mutex::new(Vec::new()));
         let parse = |order: usize, block: Vec<u8>| {
             let part = desks.with(|desk| desk.block(&block));
@@ -275,19 +266,14 @@ impl Events {
         parts.iter().fold(PartTally::new(&self.types), |whole, (_, part)| whole.then(part))
     }
 
-    fn csv_desk<'a>(
-        &'a self,
-        number: usize,
-        layout: &'a CsvLayout,
-        entrance: &'a Entrance<'a>,
-    ) -> CsvDesk<'a> {
+    fn csv_desk<'a>(&'a self, number: usize, layout: &'a CsvLayout, door: Door<'a>) -> CsvDesk<'a> {
         let separator = self.columns.cell_separator.as_bytes();
-        CsvDesk::new(layout, self.time(), separator, &self.types, self.judge(number, entrance))
+        CsvDesk::new(layout, self.time(), separator, &self.types, self.judge(number, door))
     }
 
-    fn judge<'a>(&'a self, number: usize, entrance: &'a Entrance<'a>) -> Judge<'a> {
+    fn judge<'a>(&'a self, number: usize, door: Door<'a>) -> Judge<'a> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        Judge::new(&self.clock, self.plan.as_deref(), &self.types, entrance.batch(number))
+        Judge::new(&self.clock, self.plan.as_deref(), &self.types, door.entrance.batch(number), door.again)
     }
 
     fn time(&self) -> TimeReader {
@@ -321,12 +307,65 @@ impl Events {
     }
 }
 
+/// The entrance as a reading finds it: for the first time, or again for people or days that were passed over.
+#[derive(Clone, Copy)]
+struct Door<'a> {
+    entrance: &'a Entrance<'a>,
+    again: bool,
+}
+
+/// The events of a run read once more, as far as they can matter to a stretch of time.
+///
+/// What became of the rows has been accounted for by the first reading; this one's account is of use only to see that
+/// a file has not changed.
+pub struct Again<'e> {
+    events: &'e Events,
+    /// Whether each file is to be read.
+    wanted: Vec<bool>,
+}
+
+impl Events {
+    /// The files that have anything to do with the time from `from_us` on and before `until_us`, as a first reading
+    /// has found.
+    #[must_use]
+    pub fn again(&self, first: &Tally, from_us: i64, until_us: i64) -> Again<'_> {
+        let touches = |(earliest, latest): (i64, i64)| earliest < until_us && latest >= from_us;
+        let wanted = first.files.iter().map(|file| file.times_us.is_some_and(touches)).collect();
+        Again { events: self, wanted }
+    }
+}
+
+impl Again<'_> {
+    /// Rows of the files that are read.
+    #[must_use]
+    pub fn estimated_rows(&self) -> u64 {
+        let files = self.events.files.iter().zip(&self.wanted);
+        files.filter(|(_, wanted)| **wanted).map(|(file, _)| file.rows()).sum()
+    }
+}
+
 impl Source for Events {
     type Tally = Tally;
     type Error = IngestError;
 
     fn pour(&self, entrance: &Entrance<'_>) -> Result<Tally, IngestError> {
-        let tasks = self.tasks();
+        self.pour_tasks(self.tasks(), Door { entrance, again: false })
+    }
+}
+
+impl Source for Again<'_> {
+    type Tally = Tally;
+    type Error = IngestError;
+
+    fn pour(&self, entrance: &Entrance<'_>) -> Result<Tally, IngestError> {
+        let mut tasks = self.events.tasks();
+        tasks.retain(|(number, _)| self.wanted[*number]);
+        self.events.pour_tasks(tasks, Door { entrance, again: true })
+    }
+}
+
+impl Events {
+    fn pour_tasks(&self, tasks: Vec<(usize, Task)>, door: Door<'_>) -> Result<Tally, IngestError> {
         let (next, first_failed) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
         let done = Mutex::new(Vec::with_capacity(tasks.len()));
         rayon::broadcast(|_| {
@@ -337,7 +376,7 @@ impl Source for Events {
                 if order > first_failed.load(Ordering::Acquire) {
                     break;
                 }
-                let part = self.pour_task(*number, task, entrance);
+                let part = self.pour_task(*number, task, door);
                 if part.is_err() {
                     first_failed.fetch_min(order, Ordering::AcqRel);
                 }

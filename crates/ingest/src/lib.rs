@@ -44,7 +44,7 @@ mod time;
 
 pub use cell_plan::{CellColumns, CellIdColumns, CellPlanReadError, CellPlanSummary, cell_plan};
 pub use columns::{Delimiter, DelimiterError, EventColumns, EventFormat, SubscriberIdKind};
-pub use events::{Events, FileFacts, Progress};
+pub use events::{Again, Events, FileFacts, Progress};
 pub use files::{FileFormat, find_files, passed_over};
 pub use mcc::country_of_mcc;
 pub use opt_out::opt_outs;

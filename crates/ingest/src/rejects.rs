@@ -211,7 +211,7 @@ pub struct FileTally {
     pub rejected: [u64; 8],
     /// The first row under the first reason that speaks of a faulty file: malformed, missing field, unknown cell.
     pub first_bad: Option<Fault>,
-    /// The earliest and the latest time of an event, in microseconds since 1970 UTC.
+    /// The earliest and the latest time of an event or of a session's end, in microseconds since 1970 UTC.
     pub times_us: Option<(i64, i64)>,
     /// Rows by event type, for the types that the config names.
     pub types: Vec<(String, u64)>,
@@ -460,6 +460,8 @@ pub(crate) struct Judge<'a> {
     cells: Cells<'a>,
     types: &'a Types,
     batch: Batch<'a>,
+    /// Whether the rows have been accounted for by an earlier reading.
+    again: bool,
     account: PartTally,
     earliest_us: i64,
     latest_us: i64,
@@ -471,6 +473,7 @@ impl<'a> Judge<'a> {
         plan: Option<&'a CellPlan>,
         types: &'a Types,
         batch: Batch<'a>,
+        again: bool,
     ) -> Self {
         let account = PartTally::new(types);
         Self {
@@ -478,6 +481,7 @@ impl<'a> Judge<'a> {
             cells: Cells::new(plan, clock),
             types,
             batch,
+            again,
             account,
             earliest_us: i64::MAX,
             latest_us: i64::MIN,
@@ -529,7 +533,7 @@ impl<'a> Judge<'a> {
         complete(row).map_err(|flaw| (Reason::MissingField, flaw))?;
         let at_us = row.at.micros();
         let end_us = if row.end == Moment::MISSING { at_us } else { row.end.clamped().micros() };
-        self.note(row, at_us);
+        self.note(row, at_us, end_us);
         if !self.types.keeps(row.of_type) {
             return Err((Reason::WrongType, Flaw::None));
         }
@@ -539,10 +543,16 @@ impl<'a> Judge<'a> {
         if at_us >= self.clock.until_us || end_us < self.clock.from_us {
             return Err((Reason::OutsideWindow, Flaw::None));
         }
+        let wanted = self.batch.wants(at_us, end_us);
+        if self.again && !wanted {
+            return Ok(());
+        }
         let pass = self.batch.meet(row.subscriber_id).map_err(|_| (Reason::OptedOut, Flaw::None))?;
         let version =
             self.cells.version_at(row.cell, at_us).ok_or((Reason::UnknownCell, Flaw::UnknownCell))?;
-        if end_us == at_us {
+        if !wanted {
+            // Another sitting counts it; this one keeps the account.
+        } else if end_us == at_us {
             self.batch.admit(pass, at_us, version);
         } else {
             self.batch.admit_session(pass, at_us, end_us, version);
@@ -551,9 +561,9 @@ impl<'a> Judge<'a> {
     }
 
     #[inline]
-    fn note(&mut self, row: &Row<'_>, at_us: i64) {
+    fn note(&mut self, row: &Row<'_>, at_us: i64, end_us: i64) {
         self.earliest_us = self.earliest_us.min(at_us);
-        self.latest_us = self.latest_us.max(at_us);
+        self.latest_us = self.latest_us.max(end_us);
         if row.of_type != TypeIx::OTHER {
             self.account.types[row.of_type.0 as usize] += 1;
         }

@@ -192,6 +192,21 @@ impl Calendar {
         Ok(Self { window, zone, days, instants, hours, day_starts })
     }
 
+    /// One of its days as a calendar of its own.
+    #[must_use]
+    pub fn only(&self, day: &Day) -> Self {
+        let part = |ticks: &Ticks, range: &Range<usize>| Ticks::new(ticks.at_us[range.clone()].to_vec());
+        let (instants, hours) = (0..day.instants.len(), 0..day.hours.len());
+        Self {
+            window: Window { from: day.date, to: day.date },
+            zone: self.zone.clone(),
+            days: vec![Day { instants, hours, ..day.clone() }],
+            instants: part(&self.instants, &day.instants),
+            hours: part(&self.hours, &day.hours),
+            day_starts: Ticks::new(vec![day.start_us]),
+        }
+    }
+
     /// The window that was asked for.
     #[must_use]
     pub fn window(&self) -> Window {

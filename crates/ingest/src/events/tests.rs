@@ -19,7 +19,7 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 use tempfile::TempDir;
-use throng_anonymiser::{Crowd, Frame, Share, Subscribers};
+use throng_anonymiser::{Ballot, Crowd, Frame, Share, Sitting, Subscribers, Trajectory};
 use throng_schema::{CellVersion, PlaceId};
 
 use super::*;
@@ -124,15 +124,17 @@ fn pour_as(events: &Events, subscribers: &Subscribers) -> (Tally, Seen) {
         Crowd::gather(events, subscribers, &frame(events.files.len()), Share::whole()).expect("read");
     let seen = Mutex::new(Vec::new());
     let counted = crowd.count(
-        &[],
+        &Sitting::of(&[], subscribers),
         |cell, _| Some(cell),
-        |trajectory, _| {
+        None,
+        |trajectory: &Trajectory<'_>, _: &mut Ballot<'_>| {
             let of_person =
                 trajectory.sightings().iter().map(|s| (s.at_us - MIDNIGHT_US, s.cell.0)).collect();
             seen.lock().expect("whole").push(of_person);
         },
     );
-    tally.settle(&counted.duplicates).expect("adds up");
+    let [duplicates, ..] = &counted.found;
+    tally.settle(duplicates).expect("adds up");
     let mut seen: Seen = seen.into_inner().expect("whole");
     seen.sort();
     (tally, seen)

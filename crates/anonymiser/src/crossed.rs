@@ -1,0 +1,442 @@
+//! Tables of two sides that are trees: places by classes of residence, origins by destinations.
+//!
+//! Such a table is wide and nearly empty: a country has a million pairs of postal code and commune of residence, and
+//! somebody in a tenth of them. So it is not protected column by column, but by four rules that together leave
+//! nothing small to be worked out:
+//!
+//! 1. A number is shown only where the numbers one step up on either side are shown. So whatever lies in a withheld
+//!    number is withheld too, and people can be moved about in it without a trace.
+//! 2. What remains of a shown number beside its shown parts, on either side, is nobody or at least the goal: k
+//!    devices, and as many times k as one device can count. Otherwise the smallest shown part gives way.
+//! 3. For each small number whose totals on both sides are shown, there is another table with the same shown numbers
+//!    in which it reaches the goal: people of the same total on the one side change with people of the same total on
+//!    the other, through a fourth number that is withheld as well. Where a shown number stands in the way, it gives
+//!    way.
+//! 4. Distinct people of nested places do not add up. There, the difference of two shown numbers of one class must be
+//!    nobody or at least k, in the stead of rules 2 and 3 on the side of the places.
+//!
+//! Numbers that are nobody's are exempt: who knows that nobody was there has found no group.
+
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher24;
+
+use crate::axis::Axis;
+
+/// How the numbers along the first side hang together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The parts of a number add up to it.
+    Sums,
+    /// Each part is a group of distinct people within it.
+    Nested,
+}
+
+/// A pair of nodes as one number, in the order of the first.
+#[inline]
+pub(crate) fn pair(a: u32, b: u32) -> u64 {
+    u64::from(a) << 32 | u64::from(b)
+}
+
+#[inline]
+pub(crate) fn unpair(key: u64) -> (u32, u32) {
+    (
+        u32::try_from(key >> 32).unwrap_or(u32::MAX),
+        u32::try_from(key & u64::from(u32::MAX)).unwrap_or(u32::MAX),
+    )
+}
+
+/// How one crossed table is to be protected.
+#[derive(Clone, Copy)]
+pub(crate) struct Crossing<'a> {
+    pub(crate) rows: &'a Axis,
+    pub(crate) columns: &'a Axis,
+    pub(crate) side: Side,
+    /// The fewest devices behind a shown number.
+    pub(crate) k: u64,
+    /// What a remainder must reach.
+    pub(crate) goal: u64,
+    /// Whether another table decides about the totals of rows.
+    pub(crate) totals_given: bool,
+}
+
+/// One number of a crossed table.
+#[derive(Clone, Copy)]
+pub(crate) struct Number {
+    pub(crate) row: u32,
+    pub(crate) column: u32,
+    pub(crate) count: u64,
+    pub(crate) shown: bool,
+}
+
+/// Every number of a table in which there is somebody, in the order of rows and columns.
+pub(crate) struct CrossedTable {
+    pub(crate) numbers: Vec<Number>,
+    index: HashMap<u64, u32>,
+}
+
+impl CrossedTable {
+    /// Sums up atoms: each counts for every pair of what lies above it.
+    pub(crate) fn of_sums(atoms: impl Iterator<Item = (u64, u64)>, rows: &Axis, columns: &Axis) -> Self {
+        // First along the one side, then along the other: where many atoms meet, they are added once.
+        let mut half: HashMap<u64, u64> = HashMap::new();
+        for (key, count) in atoms {
+            let (row, column) = unpair(key);
+            for above in rows.chain(row) {
+                *half.entry(pair(above, column)).or_default() += count;
+            }
+        }
+        let mut sums: HashMap<u64, u64> = HashMap::with_capacity(2 * half.len());
+        for (key, count) in half {
+            let (row, column) = unpair(key);
+            for above in columns.chain(column) {
+                *sums.entry(pair(row, above)).or_default() += count;
+            }
+        }
+        Self::new(sums.into_iter())
+    }
+
+    /// The numbers as they are.
+    pub(crate) fn new(numbers: impl Iterator<Item = (u64, u64)>) -> Self {
+        let mut numbers: Vec<(u64, u64)> = numbers.filter(|(_, count)| *count > 0).collect();
+        numbers.sort_unstable();
+        let index = numbers.iter().zip(0..).map(|((key, _), i)| (*key, i)).collect();
+        let number = |(key, count): (u64, u64)| {
+            let (row, column) = unpair(key);
+            Number { row, column, count, shown: false }
+        };
+        Self { numbers: numbers.into_iter().map(number).collect(), index }
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, row: u32, column: u32) -> Option<usize> {
+        self.index.get(&pair(row, column)).map(|i| *i as usize)
+    }
+
+    pub(crate) fn count(&self, row: u32, column: u32) -> u64 {
+        self.find(row, column).map_or(0, |i| self.numbers[i].count)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_shown(&self, row: u32, column: u32) -> bool {
+        self.find(row, column).is_some_and(|i| self.numbers[i].shown)
+    }
+
+    /// The shown numbers.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Number> {
+        self.numbers.iter().filter(|number| number.shown)
+    }
+}
+
+/// Decides which numbers of a table are shown.
+///
+/// `may` says which may be, by their own account: enough devices, and no other table that forbids it. `before` says
+/// which were shown at the time before: they give way last, so that partners seldom rotate.
+pub(crate) fn protect(
+    table: &mut CrossedTable,
+    crossing: &Crossing<'_>,
+    may: impl Fn(&Number) -> bool,
+    before: &dyn Fn(u32, u32) -> bool,
+) {
+    let mut work = Work::new(table, crossing, before);
+    work.begin(may);
+    loop {
+        work.settle();
+        if !work.certify() {
+            return;
+        }
+    }
+}
+
+struct Work<'a> {
+    table: &'a mut CrossedTable,
+    crossing: &'a Crossing<'a>,
+    /// Numbers that may be shown, coarse before fine.
+    candidates: Vec<u32>,
+    /// The parts of each candidate along its row (finer columns) and along its column (finer rows), by candidate.
+    parts: HashMap<u32, [Vec<u32>; 2]>,
+    /// What gives way first comes first: not shown before, small, and a tie breaker that no reader has.
+    order: Vec<(bool, u64, u64)>,
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        table: &'a mut CrossedTable,
+        crossing: &'a Crossing<'a>,
+        before: &dyn Fn(u32, u32) -> bool,
+    ) -> Self {
+        let bytes: Vec<u8> = table.numbers.iter().flat_map(|number| number.count.to_le_bytes()).collect();
+        let key = SipHasher24::new().hash(&bytes);
+        let keyed = SipHasher24::new_with_keys(key, !key);
+        let order = |number: &Number| {
+            let tie = if number.count < crossing.k {
+                0 // never shown, and never asked
+            } else {
+                keyed.hash(&pair(number.row, number.column).to_le_bytes())
+            };
+            (number.count >= crossing.k && before(number.row, number.column), number.count, tie)
+        };
+        let order = table.numbers.iter().map(order).collect();
+        Self { table, crossing, candidates: Vec::new(), parts: HashMap::new(), order }
+    }
+
+    fn depth(&self, number: &Number) -> u32 {
+        u32::from(self.crossing.rows.depth(number.row))
+            + u32::from(self.crossing.columns.depth(number.column))
+    }
+
+    /// Shows whatever may be shown, and finds the parts of all that is.
+    fn begin(&mut self, may: impl Fn(&Number) -> bool) {
+        let candidates = self.table.numbers.iter().zip(0_u32..);
+        let mut candidates: Vec<(u32, u32)> = candidates
+            .filter(|(number, _)| number.count >= self.crossing.k && may(number))
+            .map(|(number, i)| (self.depth(number), i))
+            .collect();
+        candidates.sort_unstable();
+        for (_, i) in &candidates {
+            self.table.numbers[*i as usize].shown = true;
+        }
+        self.candidates = candidates.into_iter().map(|(_, i)| i).collect();
+        self.close();
+        self.candidates.retain(|i| self.table.numbers[*i as usize].shown);
+        for i in &self.candidates {
+            self.parts.insert(*i, Default::default());
+        }
+        for i in 0..self.table.numbers.len() {
+            for (side, above) in self.above(i).into_iter().enumerate() {
+                if let Some(parts) = above.and_then(|above| self.parts.get_mut(&above)) {
+                    parts[side].push(u32::try_from(i).unwrap_or(u32::MAX));
+                }
+            }
+        }
+    }
+
+    /// The numbers one step up: by a coarser column, and by a coarser row.
+    fn above(&self, i: usize) -> [Option<u32>; 2] {
+        let Number { row, column, .. } = self.table.numbers[i];
+        let find = |row: u32, column: u32| self.table.index.get(&pair(row, column)).copied();
+        [
+            self.crossing.columns.parent(column).and_then(|above| find(row, above)),
+            self.crossing.rows.parent(row).and_then(|above| find(above, column)),
+        ]
+    }
+
+    /// Whether all that lies one step up is shown. Nested groups need no total above them on that side.
+    fn stands(&self, i: usize) -> bool {
+        let Number { row, column, .. } = self.table.numbers[i];
+        let shown = |above: Option<u32>| above.is_some_and(|above| self.table.numbers[above as usize].shown);
+        let [by_column, by_row] = self.above(i);
+        (column == 0 || shown(by_column)) && (row == 0 || self.crossing.side == Side::Nested || shown(by_row))
+    }
+
+    /// Withholds whatever has something withheld above it. Coarse comes before fine, so once is enough.
+    fn close(&mut self) -> bool {
+        let mut changed = false;
+        for n in 0..self.candidates.len() {
+            let i = self.candidates[n] as usize;
+            if self.table.numbers[i].shown && !self.stands(i) {
+                self.table.numbers[i].shown = false;
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Goes on until every remainder is nobody or enough.
+    fn settle(&mut self) {
+        loop {
+            let mut changed = self.close();
+            for n in 0..self.candidates.len() {
+                let head = self.candidates[n];
+                if self.table.numbers[head as usize].shown {
+                    changed |= self.widen_remainder(head, 0);
+                    let given = self.crossing.totals_given && self.table.numbers[head as usize].column == 0;
+                    changed |= match self.crossing.side {
+                        _ if given => false,
+                        Side::Sums => self.widen_remainder(head, 1),
+                        Side::Nested => self.set_apart(head) || self.hide_overlap(head),
+                    };
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// Withholds shown parts of a number, the smallest first, until its remainder is nobody or enough.
+    fn widen_remainder(&mut self, head: u32, side: usize) -> bool {
+        let numbers = &mut self.table.numbers;
+        let parts = &self.parts[&head][side];
+        let shown = |numbers: &[Number]| -> u64 {
+            parts.iter().map(|part| &numbers[*part as usize]).filter(|p| p.shown).map(|p| p.count).sum()
+        };
+        let total = numbers[head as usize].count;
+        let mut rest = total - shown(numbers);
+        let mut changed = false;
+        while rest > 0 && rest < self.crossing.goal {
+            let smallest = parts.iter().filter(|part| numbers[**part as usize].shown);
+            let Some(part) = smallest.min_by_key(|part| self.order[**part as usize]) else { break };
+            let part = &mut numbers[*part as usize];
+            part.shown = false;
+            rest += part.count;
+            changed = true;
+        }
+        changed
+    }
+
+    /// Withholds the number where it differs too little from that of a larger place.
+    fn set_apart(&mut self, i: u32) -> bool {
+        let Number { row, column, count, .. } = self.table.numbers[i as usize];
+        let apart = |above: u32| {
+            self.table.find(above, column).is_none_or(|larger| {
+                let larger = &self.table.numbers[larger];
+                !larger.shown || larger.count == count || larger.count - count >= self.crossing.k
+            })
+        };
+        let safe = self.crossing.rows.chain(row).skip(1).all(apart);
+        self.table.numbers[i as usize].shown = safe;
+        !safe
+    }
+
+    /// Where all places within one show how many of a class they had, their sum tells how many were in several.
+    fn hide_overlap(&mut self, head: u32) -> bool {
+        let numbers = &mut self.table.numbers;
+        let parts = &self.parts[&head][1];
+        let shown = |part: &u32| numbers[*part as usize].shown;
+        let few = |people: Option<u64>| people.is_some_and(|people| people > 0 && people < self.crossing.k);
+        let (whole, n) = (numbers[head as usize].count, parts.len() as u64);
+        let sum: u64 = parts.iter().map(|part| numbers[*part as usize].count).sum();
+        if n < 2
+            || !parts.iter().all(shown)
+            || !(few(sum.checked_sub(whole)) || few((n * whole).checked_sub(sum)))
+        {
+            return false;
+        }
+        let first = parts.iter().min_by_key(|part| self.order[**part as usize]);
+        first.is_some_and(|part| std::mem::replace(&mut numbers[*part as usize].shown, false))
+    }
+
+    /// Looks for each small number's alternative; says whether anything more had to be withheld for one.
+    fn certify(&mut self) -> bool {
+        if self.crossing.side == Side::Nested {
+            return false; // the remainder of its own place is enough
+        }
+        let mut changed = false;
+        for n in 0..self.candidates.len() {
+            let head = self.candidates[n];
+            if self.table.numbers[head as usize].shown {
+                let block = Block::new(self, head);
+                for blocking in block.in_the_way(self) {
+                    self.table.numbers[blocking].shown = false;
+                    changed = true;
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// The parts of a shown number on both sides at once: one row for each shown row below it and one for the rest of
+/// the rows together, and so for the columns. The totals of all of these rows and columns can be known.
+struct Block {
+    rows: usize,
+    columns: usize,
+    counts: Vec<u64>,
+    /// The number of a cell, where it has one of its own and that is shown.
+    shown: Vec<Option<usize>>,
+}
+
+impl Block {
+    fn new(work: &Work<'_>, head: u32) -> Self {
+        let numbers = &work.table.numbers;
+        let [along, across] = &work.parts[&head];
+        let shown = |parts: &[u32]| -> Vec<u32> {
+            parts.iter().filter(|part| numbers[**part as usize].shown).copied().collect()
+        };
+        let (along, across) = (shown(along), shown(across));
+        let (rows, columns) = (across.len() + 1, along.len() + 1);
+        let mut block =
+            Self { rows, columns, counts: vec![0; rows * columns], shown: vec![None; rows * columns] };
+        let (mut row_left, mut column_left) = (vec![0; rows], vec![0; columns]);
+        let mut left = numbers[head as usize].count;
+        for (column, part) in along.iter().enumerate() {
+            column_left[column] = numbers[*part as usize].count;
+            left -= column_left[column];
+        }
+        for (row, part) in across.iter().enumerate() {
+            row_left[row] = numbers[*part as usize].count;
+            for (column, of) in along.iter().enumerate() {
+                let (r, c) = (numbers[*part as usize].row, numbers[*of as usize].column);
+                let Some(i) = work.table.find(r, c) else { continue };
+                let number = &numbers[i];
+                block.counts[row * columns + column] = number.count;
+                block.shown[row * columns + column] = number.shown.then_some(i);
+                row_left[row] -= number.count;
+                column_left[column] -= number.count;
+            }
+            block.counts[row * columns + columns - 1] = row_left[row];
+        }
+        let rest_of_rows = (rows - 1) * columns;
+        let rest_of_columns: u64 = row_left[..rows - 1].iter().sum();
+        block.counts[rest_of_rows..rest_of_rows + columns - 1].copy_from_slice(&column_left[..columns - 1]);
+        block.counts[rows * columns - 1] = left - rest_of_columns;
+        block
+    }
+
+    /// Shown numbers that stand in the way of an alternative, the one that gives way first for each small cell.
+    fn in_the_way(&self, work: &Work<'_>) -> Vec<usize> {
+        let mut blocking = Vec::new();
+        if self.shown.iter().all(Option::is_none) {
+            return blocking; // the remainders are enough
+        }
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                let cell = row * self.columns + column;
+                let count = self.counts[cell];
+                if count > 0 && count < work.crossing.goal && self.shown[cell].is_none() {
+                    blocking.extend(self.blocking(row, column, work.crossing.goal - count, work));
+                }
+            }
+        }
+        blocking
+    }
+
+    /// A cell takes from its row and its column what it lacks, and gives back where those cross. If what is shown
+    /// does not let it, the shown crossing that gives way first.
+    fn blocking(&self, row: usize, column: usize, mut lacks: u64, work: &Work<'_>) -> Option<usize> {
+        let at = |row: usize, column: usize| row * self.columns + column;
+        let mut left: Vec<u64> = (0..self.rows).map(|other| self.counts[at(other, column)]).collect();
+        let mut blocking: Option<usize> = None;
+        for other_column in (0..self.columns).rev().filter(|other| *other != column) {
+            if self.shown[at(row, other_column)].is_some() {
+                continue;
+            }
+            let mut gives = self.counts[at(row, other_column)];
+            for other_row in (0..self.rows).rev().filter(|other| *other != row) {
+                if self.shown[at(other_row, column)].is_some() {
+                    continue;
+                }
+                if lacks == 0 {
+                    return None;
+                }
+                let most = gives.min(left[other_row]).min(lacks);
+                match self.shown[at(other_row, other_column)] {
+                    None => {
+                        gives -= most;
+                        left[other_row] -= most;
+                        lacks -= most;
+                    }
+                    Some(shown) if most > 0 => {
+                        let first = blocking.is_none_or(|other| work.order[shown] < work.order[other]);
+                        blocking = if first { Some(shown) } else { blocking };
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        blocking.filter(|_| lacks > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
