@@ -20,13 +20,16 @@
 
 #![forbid(unsafe_code)]
 
+mod areas;
 mod columns;
 mod dwell;
 mod expansion;
 mod flows;
 mod frequency;
+mod kept;
 mod ledger;
 mod manifest;
+mod occasions;
 mod pairs;
 mod presence;
 mod release;
@@ -41,8 +44,10 @@ mod witnesses;
 
 pub use columns::{arrow_schema, places_schema};
 pub use expansion::{Expansion, ExpansionError};
+pub use kept::Kept;
 pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
+pub use occasions::Gathering;
 pub use release::{Claim, Release, ReleaseError, try_ledger, write_ledger};
 pub use reports::{Report, Reports, Today, UnknownReport, count};
 pub use seal::{Seal, Sealed};

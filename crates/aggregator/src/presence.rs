@@ -1,9 +1,9 @@
 //! Presence: how many people were in a place at an instant.
 
 use throng_anonymiser::{Ballot, Shape};
-use throng_schema::{Calendar, Grid, PlaceTree};
+use throng_schema::{Calendar, Grid};
 
-use crate::stay::Stay;
+use crate::{areas::Areas, stay::Stay};
 
 /// Where the table of presence stands.
 pub(crate) struct Presence {
@@ -12,17 +12,18 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    pub(crate) fn lay_out(calendar: &Calendar, tree: &PlaceTree, shapes: &mut Vec<Shape>) -> Self {
-        let grid = Grid::new(calendar.instants().at_us().len(), tree.len());
+    pub(crate) fn lay_out(calendar: &Calendar, areas: &Areas, shapes: &mut Vec<Shape>) -> Self {
+        let grid = Grid::new(calendar.instants().at_us().len(), areas.lattice.slots());
         shapes.push(Shape { grid });
         Self { table: shapes.len() - 1, grid }
     }
 
-    /// The instants in the stay: `from <= instant < until`. Postal codes alone are marked, for presence adds up.
-    pub(crate) fn mark(&self, stay: &Stay, calendar: &Calendar, ballot: &mut Ballot<'_>) {
-        let instants = calendar.instants();
+    /// The instants in the stay: `from <= instant < until`. Only the part of the postal code is marked, for presence
+    /// adds up.
+    pub(crate) fn mark(&self, stay: &Stay<u32>, calendar: &Calendar, areas: &Areas, ballot: &mut Ballot<'_>) {
+        let (instants, slot) = (calendar.instants(), areas.lattice.slot(stay.place as usize));
         for instant in instants.before(stay.from_us)..instants.before(stay.until_us) {
-            ballot.mark(self.table, self.grid.slot(instant, stay.place.index()));
+            ballot.mark(self.table, self.grid.slot(instant, slot));
         }
     }
 }

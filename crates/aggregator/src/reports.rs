@@ -5,10 +5,11 @@ use std::{ops::Range, sync::Arc};
 use throng_anonymiser::{
     Axis, Ballot, Carried, Counted, Crowd, Guard, Lattice, PairGuard, Shape, Sitting, Subscribers, Trajectory,
 };
-use throng_schema::{Calendar, CellPlan, Day, PlaceTree, Ticks};
+use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
 
 use crate::{
+    areas::Areas,
     dwell::{self, Dwell},
     flows::Flows,
     frequency,
@@ -24,15 +25,18 @@ pub struct Reports {
     pub(crate) calendar: Calendar,
     pub(crate) tree: Arc<PlaceTree>,
     plan: Arc<CellPlan>,
-    hold_us: i64,
+    pub(crate) hold_us: i64,
     min_stay_us: i64,
     /// Of each place, whether any cell of the plan serves it, and its level as a number.
     pub(crate) covered: Vec<bool>,
     pub(crate) levels: Vec<usize>,
-    /// The places as columns of a table of sums, and as one side of a crossed table.
-    lattice: Lattice,
+    /// The places as one side of a crossed table.
     pub(crate) places: Axis,
     pub(crate) residences: Residences,
+    /// The places as columns of a table of sums, and the occasions beside them.
+    pub(crate) areas: Areas,
+    /// The group in which each of these columns is accounted for: the places of a level, or the occasions.
+    groups: Vec<usize>,
 }
 
 /// Where the tables of one day stand: dense ones and sparse ones.
@@ -51,6 +55,8 @@ pub struct Today<'a> {
     pub(crate) reports: &'a Reports,
     pub(crate) calendar: Calendar,
     tables: Tables,
+    /// Which areas are shown when.
+    lattices: Vec<(Lattice, Range<usize>)>,
 }
 
 /// A table of a day by its name: among the dense ones, or among the sparse ones.
@@ -72,8 +78,8 @@ impl Reports {
         country_of_mcc: impl Fn(u16) -> Option<&'static str>,
     ) -> Self {
         let covered = tree.covered(plan.versions().iter().filter_map(|version| version.place));
-        let levels = tree.ids().map(|place| tree.level(place).depth()).collect();
-        let lattice = Lattice::of_places(&tree, &covered);
+        let levels: Vec<usize> = tree.ids().map(|place| tree.level(place).depth()).collect();
+        let areas = Areas::new(Vec::new(), &plan, &tree);
         let (places, residences) = (places_axis(&tree), Residences::new(&tree, country_of_mcc));
         let wanted = wanted.to_vec();
         Self {
@@ -84,11 +90,21 @@ impl Reports {
             hold_us,
             min_stay_us,
             covered,
+            groups: Vec::clone(&levels),
             levels,
-            lattice,
             places,
             residences,
+            areas,
         }
+    }
+
+    /// The same with these occasions, each wholly within the window.
+    #[must_use]
+    pub fn with_occasions(mut self, occasions: Vec<Occasion>) -> Self {
+        self.areas = Areas::new(occasions, &self.plan, &self.tree);
+        self.groups = self.levels.clone();
+        self.groups.resize(self.areas.lattice.columns(), Level::ALL.len());
+        self
     }
 
     /// Whether a report is made.
@@ -159,13 +175,14 @@ impl Reports {
         let visitors =
             any(&[Report::Visitors, Report::Residence, Report::Dwell, Report::Frequency, Report::Context]);
         let tree = &self.tree;
-        let presence = presence.then(|| Presence::lay_out(&calendar, tree, &mut shapes));
+        let presence = presence.then(|| Presence::lay_out(&calendar, &self.areas, &mut shapes));
         let visitors = visitors.then(|| Visitors::lay_out(&calendar, tree, &mut shapes));
         let dwell = self.makes(Report::Dwell).then(|| Dwell::lay_out(tree, &mut shapes));
         let residence = self.makes(Report::Residence).then(|| Residence::lay_out(&mut sparse));
         let flows = self.makes(Report::Flows).then(|| Flows::lay_out(&mut sparse));
         let tables = Tables { presence, visitors, dwell, residence, flows, shapes, sparse };
-        Today { reports: self, calendar, tables }
+        let lattices = self.areas.lattices(&calendar);
+        Today { reports: self, calendar, tables, lattices }
     }
 
     /// What protection must know of the window's visitors by how often they came: places, coverage, groups, classes.
@@ -249,7 +266,7 @@ impl Today<'_> {
     /// How the numbers of each dense table hang together, in the order of the tables: what protection knows of them.
     #[must_use]
     pub fn guards(&self) -> Vec<Guard<'_>> {
-        let Reports { tree, covered, levels: groups, lattice, .. } = self.reports;
+        let Reports { tree, covered, levels: groups, areas, groups: of_columns, .. } = self.reports;
         let calendar = &self.calendar;
         let presence = self.presence();
         // The instants from the start of each period to that of the next.
@@ -261,8 +278,13 @@ impl Today<'_> {
             presence.map(|table| (table, within))
         };
         let nested = |within, holding| Guard::Nested { tree, covered, groups, within, holding };
-        let mut guards: Vec<Guard<'_>> =
-            presence.iter().map(|_| Guard::Sums { lattice, groups, counts_per_device: 1 }).collect();
+        let sums = || Guard::Sums {
+            lattice: &areas.lattice,
+            others: &self.lattices,
+            groups: of_columns,
+            counts_per_device: 1,
+        };
+        let mut guards: Vec<Guard<'_>> = presence.iter().map(|_| sums()).collect();
         if let Some((_, days)) = self.visitors() {
             let day_of_hour = vec![0; calendar.hours().at_us().len()];
             guards.push(nested(Some((days, day_of_hour)), holding(calendar.hours())));
@@ -297,10 +319,17 @@ impl Today<'_> {
 
     /// The slots that one person was in.
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
-        let Self { reports, calendar, tables } = self;
+        let Self { reports, calendar, tables, .. } = self;
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
-        let all: Vec<Stay> =
-            stays(trajectory.sightings(), reports.hold_us, |cell| reports.plan.place(cell)).collect();
+        let by_part: Vec<Stay<u32>> =
+            stays(trajectory.sightings(), reports.hold_us, |cell| reports.areas.part(cell)).collect();
+        if let Some(presence) = &tables.presence {
+            let in_day = |stay: &&Stay<u32>| stay.until_us > start_us && stay.from_us < end_us;
+            for stay in by_part.iter().filter(in_day) {
+                presence.mark(stay, calendar, &reports.areas, ballot);
+            }
+        }
+        let all = joined(&by_part, &reports.areas);
         if let Some(flows) = &tables.flows {
             let clock = (calendar, &reports.places);
             flows.mark(&all, trajectory.remembered(), reports.min_stay_us, clock, ballot);
@@ -310,9 +339,6 @@ impl Today<'_> {
         let class =
             tables.residence.map(|residence| (residence, reports.residences.class(trajectory.home())));
         for stay in today {
-            if let Some(presence) = &tables.presence {
-                presence.mark(stay, calendar, ballot);
-            }
             if let Some(visitors) = &tables.visitors {
                 visitors.mark(stay, calendar, &reports.tree, ballot);
             }
@@ -329,6 +355,21 @@ impl Today<'_> {
     }
 }
 
+/// Stays in postal codes, from those in their parts: parts of one that touch are one stay.
+fn joined(by_part: &[Stay<u32>], areas: &Areas) -> Vec<Stay> {
+    let mut joined: Vec<Stay> = Vec::with_capacity(by_part.len());
+    for stay in by_part {
+        let place = areas.place_of(stay.place);
+        match joined.last_mut() {
+            Some(last) if last.place == place && last.until_us == stay.from_us => {
+                last.until_us = stay.until_us
+            }
+            _ => joined.push(Stay { place, from_us: stay.from_us, until_us: stay.until_us }),
+        }
+    }
+    joined
+}
+
 /// Counts everybody of a crowd for all reports of a day in one pass.
 #[must_use]
 pub fn count(crowd: Crowd, today: &Today<'_>, subscribers: &Subscribers, carried: &Carried) -> Counted {
@@ -339,6 +380,18 @@ pub fn count(crowd: Crowd, today: &Today<'_>, subscribers: &Subscribers, carried
         subscribers,
         carried: Some(carried),
     };
-    let moved = |cell, at_us| today.reports.plan.same_cell_at(cell, at_us);
-    crowd.count(&sitting, moved, None, |trajectory, ballot| today.visit(trajectory, ballot))
+    today.reports.walk(crowd, &sitting, |trajectory, ballot| today.visit(trajectory, ballot))
+}
+
+impl Reports {
+    /// Walks through a crowd, with every event placed by the plan of its own time.
+    pub(crate) fn walk(
+        &self,
+        crowd: Crowd,
+        sitting: &Sitting<'_>,
+        visit: impl Fn(&Trajectory<'_>, &mut Ballot<'_>) + Sync,
+    ) -> Counted {
+        let moved = |cell, at_us| self.plan.same_cell_at(cell, at_us);
+        crowd.count(sitting, moved, None, visit)
+    }
 }

@@ -62,8 +62,7 @@ pub(crate) fn rows(
     places: &DataFrame,
     expansion: Expansion,
 ) -> Result<LazyFrame, ShapeError> {
-    let cells =
-        || times.iter().flat_map(|(time, _)| (0..table.grid().places()).map(move |place| (*time, place)));
+    let cells = || times.iter().flat_map(|(time, _)| (0..places.height()).map(move |place| (*time, place)));
     let people: Vec<Option<i64>> = cells()
         .map(|(time, place)| table.published(time, place).map(|devices| expansion.people(devices)))
         .collect();

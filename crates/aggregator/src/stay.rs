@@ -4,10 +4,12 @@ use throng_anonymiser::Sighting;
 use throng_schema::{PlaceId, VersionIx};
 
 /// A stretch of time in one postal code, half-open: `[from_us, until_us)`, in microseconds since 1970 UTC.
+///
+/// Or in the part of one that an occasion cuts out, or in an occasion's area: whatever `P` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stay {
+pub struct Stay<P = PlaceId> {
     /// The postal code.
-    pub place: PlaceId,
+    pub place: P,
     /// Its first moment.
     pub from_us: i64,
     /// The first moment after it.
@@ -20,13 +22,14 @@ pub struct Stay {
 /// twice that, the boundary between them is the middle, rounded down to the microsecond. A stay is a maximal run
 /// of touching intervals in the same postal code. An interval without length (two cells at one microsecond) holds
 /// no time and breaks no stay; a cell that serves no known place (`place_of` gives none) does.
-pub fn stays<'a, P>(
+pub fn stays<'a, P, F>(
     sightings: &'a [Sighting],
     hold_us: i64,
-    place_of: P,
-) -> impl Iterator<Item = Stay> + use<'a, P>
+    place_of: F,
+) -> impl Iterator<Item = Stay<P>> + use<'a, P, F>
 where
-    P: Fn(VersionIx) -> Option<PlaceId> + 'a,
+    P: Copy + PartialEq + 'a,
+    F: Fn(VersionIx) -> Option<P> + 'a,
 {
     let mut intervals = intervals(sightings, hold_us, place_of).peekable();
     std::iter::from_fn(move || {
@@ -39,13 +42,14 @@ where
 }
 
 /// The time each sighting stands for, without those that stand for none.
-fn intervals<'a, P>(
+fn intervals<'a, P, F>(
     sightings: &'a [Sighting],
     hold_us: i64,
-    place_of: P,
-) -> impl Iterator<Item = (Option<PlaceId>, i64, i64)> + use<'a, P>
+    place_of: F,
+) -> impl Iterator<Item = (Option<P>, i64, i64)> + use<'a, P, F>
 where
-    P: Fn(VersionIx) -> Option<PlaceId> + 'a,
+    P: 'a,
+    F: Fn(VersionIx) -> Option<P> + 'a,
 {
     let mut meets_last = None;
     sightings.iter().enumerate().filter_map(move |(i, sighting)| {

@@ -158,7 +158,9 @@ fn level_count(name: &'static str, table: &ProtectedTable, tree: &PlaceTree, lev
         withheld_devices: of(&table.account().withheld_devices),
         ..LevelCount::default()
     };
-    let classes = table.grid().places() / tree.len();
+    // Presence has a few columns more than places, for occasions; classes come in whole numbers a place.
+    let n = table.grid().places();
+    let classes = if n.is_multiple_of(tree.len()) { n / tree.len() } else { 1 };
     for place in tree.of_level(level) {
         for time in 0..table.grid().times() {
             for slot in place.index() * classes..(place.index() + 1) * classes {

@@ -43,7 +43,7 @@
 //! let shapes = [Shape { grid }];
 //! let counted = crowd.count(&Sitting::of(&shapes, &subscribers), |cell, _| Some(cell), None, visit);
 //! let lattice = Lattice::of_places(&tree, &[true; 5]);
-//! let guard = Guard::Sums { lattice: &lattice, groups: &[0; 5], counts_per_device: 1 };
+//! let guard = Guard::Sums { lattice: &lattice, others: &[], groups: &[0; 5], counts_per_device: 1 };
 //! let protected = protect(counted.tables, &[guard], &Policy::certified(Threshold::new(30)?));
 //! assert_eq!(protected.tables[0].published(0, postal_code), Some(40));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,6 +64,7 @@ mod crowd;
 mod eliminate;
 mod entrance;
 mod exchange;
+mod guests;
 mod lattice;
 mod layout;
 mod nested;
@@ -81,6 +82,7 @@ pub use carried::{BYTES_CARRIED, Carried};
 pub use count_table::{Ballot, CountTable, Counted, Found, Shape, SparseTable};
 pub use crowd::{Crowd, GatherError, Sift, Sitting, Source};
 pub use entrance::{Batch, Entrance, Pass, Turned};
+pub use guests::{GuestGuard, protect_guests};
 pub use lattice::Lattice;
 pub use layout::{Frame, FrameError};
 pub use policy::{Policy, SmallThreshold, Threshold};

@@ -27,9 +27,9 @@ pub(crate) struct Partition<'a> {
 
 /// The classes of one place, as they stand.
 #[derive(Clone)]
-struct Classes {
+pub(crate) struct Classes {
     counts: Vec<u64>,
-    shown: Vec<bool>,
+    pub(crate) shown: Vec<bool>,
     total: Option<u64>,
 }
 
@@ -44,14 +44,13 @@ pub(crate) fn protect(table: &CountTable, partition: &Partition<'_>) -> Done {
         let mut known: Vec<Classes> = Vec::with_capacity(tree.len());
         for place in tree.ids() {
             let slot = table.shape.grid.slot(time, place.index() * n).0;
-            let counts = table.devices[slot..slot + n].to_vec();
+            let counts = &table.devices[slot..slot + n];
             let total =
                 match partition.totals.table.cells[partition.totals.table.grid.slot(time, place.index()).0] {
                     Cell::Published(total) => Some(total),
                     Cell::Withheld | Cell::NoCoverage => None,
                 };
-            let shown = counts.iter().map(|count| total.is_some() && *count >= partition.k).collect();
-            let mut classes = Classes { counts, shown, total };
+            let mut classes = Classes::new(counts, total, partition.k);
             let above = std::iter::successors(tree.parent(place), |above| tree.parent(*above));
             classes.protect(partition.k, &above.map(|above| &known[above.index()]).collect::<Vec<_>>());
             known.push(classes);
@@ -73,8 +72,14 @@ pub(crate) fn protect(table: &CountTable, partition: &Partition<'_>) -> Done {
 }
 
 impl Classes {
+    /// Classes of which the small are withheld, and all where their total is.
+    pub(crate) fn new(counts: &[u64], total: Option<u64>, k: u64) -> Self {
+        let shown = counts.iter().map(|count| total.is_some() && *count >= k).collect();
+        Self { counts: counts.to_vec(), shown, total }
+    }
+
     /// Withholds classes until what is withheld together is enough, here and beside the larger places.
-    fn protect(&mut self, k: u64, above: &[&Self]) {
+    pub(crate) fn protect(&mut self, k: u64, above: &[&Self]) {
         loop {
             self.widen(k);
             let Some(close) = above.iter().find_map(|larger| self.too_close(larger, k)) else { return };
@@ -124,13 +129,8 @@ impl Classes {
 mod tests {
     use super::*;
 
-    fn classes(counts: &[u64], total: Option<u64>, k: u64) -> Classes {
-        let shown = counts.iter().map(|count| total.is_some() && *count >= k).collect();
-        Classes { counts: counts.to_vec(), shown, total }
-    }
-
     fn protected(counts: &[u64], above: &[&Classes]) -> Vec<bool> {
-        let mut classes = classes(counts, Some(counts.iter().sum()), 10);
+        let mut classes = Classes::new(counts, Some(counts.iter().sum()), 10);
         classes.protect(10, above);
         classes.shown
     }
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(protected(&[40, 50, 3], &[]), [false, true, false], "3 would be the difference");
         assert_eq!(protected(&[40, 50, 3, 8], &[]), [true, true, false, false], "eleven may be either");
         assert_eq!(protected(&[40, 0, 50], &[]), [true, false, true], "nobody is no group");
-        let mut withheld = classes(&[40, 50], None, 10);
+        let mut withheld = Classes::new(&[40, 50], None, 10);
         withheld.protect(10, &[]);
         assert_eq!(withheld.shown, [false, false], "nothing stands below a withheld total");
     }
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn a_few_who_stayed_longer_in_the_larger_place_are_not_told() {
         // 43 stayed long in the commune and 40 in the postal code: three did so elsewhere.
-        let commune = classes(&[100, 43], Some(143), 10);
+        let commune = Classes::new(&[100, 43], Some(143), 10);
         assert_eq!(protected(&[60, 40], &[&commune]), [false, false]);
-        let far = classes(&[100, 80], Some(180), 10);
+        let far = Classes::new(&[100, 80], Some(180), 10);
         assert_eq!(protected(&[60, 40], &[&far]), [true, true]);
     }
 }

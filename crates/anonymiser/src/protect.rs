@@ -28,6 +28,9 @@ pub enum Guard<'a> {
     Sums {
         /// The lattice. A table of counts has one slot for each of its [`Lattice::slots`] at each time.
         lattice: &'a Lattice,
+        /// Lattices over the same atoms and columns in which some columns are empty, for times at which those are not
+        /// shown, each with its times.
+        others: &'a [(Lattice, Range<usize>)],
         /// Which group each column belongs to in the account of what is withheld.
         groups: &'a [usize],
         /// How often one device can count in one number; once, but for trips.
@@ -111,7 +114,7 @@ pub fn key(time: usize, row: u32, column: u32) -> u64 {
 }
 
 /// The time of a key, and its pair.
-fn parts_of(key: u64) -> (usize, u64) {
+pub(crate) fn parts_of(key: u64) -> (usize, u64) {
     let node = |bits: u64| u32::try_from(bits & ((1 << 28) - 1)).unwrap_or(u32::MAX);
     (usize::try_from(key >> 56).unwrap_or(usize::MAX), pair(node(key >> 28), node(key)))
 }
@@ -177,10 +180,11 @@ impl Exit {
         let mut done: Vec<Option<Done>> = Vec::new();
         for (table, (counts, guard)) in tables.iter().zip(guards).enumerate() {
             done.push(match guard {
-                Guard::Sums { lattice, groups, counts_per_device } => {
+                Guard::Sums { lattice, others, groups, counts_per_device } => {
                     let (rule, witnesses) = (self.policy.rule(*counts_per_device), self.policy.witnesses);
                     let first = self.patterns.remove(&table);
-                    let (sums, first) = protect_sums(counts, lattice, groups, rule, witnesses, first);
+                    let sums = Sums { lattice, others, groups };
+                    let (sums, first) = protect_sums(counts, &sums, rule, witnesses, first);
                     self.patterns.extend(first.map(|first| (table, first)));
                     Some(sums)
                 }
@@ -436,7 +440,7 @@ fn hours_allowed(day: &CrossedTable, hours: &[CrossedTable], k: u64) -> Vec<Hash
 
 impl ProtectedPairs {
     /// Takes what is shown of a table at a time; gives it as a set too.
-    fn take(&mut self, time: usize, table: &CrossedTable, k: u64) -> Shown {
+    pub(crate) fn take(&mut self, time: usize, table: &CrossedTable, k: u64) -> Shown {
         let mut shown = HashSet::new();
         for number in &table.numbers {
             let Number { row, column, count: devices, .. } = *number;
@@ -453,22 +457,39 @@ impl ProtectedPairs {
     }
 }
 
+/// What is known of a table of sums.
+struct Sums<'a> {
+    lattice: &'a Lattice,
+    others: &'a [(Lattice, Range<usize>)],
+    groups: &'a [usize],
+}
+
+impl Sums<'_> {
+    /// The lattice of a time.
+    fn at(&self, time: usize) -> &Lattice {
+        let other = self.others.iter().find(|(_, times)| times.contains(&time));
+        other.map_or(self.lattice, |(lattice, _)| lattice)
+    }
+}
+
 /// Protects a table of sums at all its times.
 fn protect_sums(
     table: &CountTable,
-    lattice: &Lattice,
-    groups: &[usize],
+    sums: &Sums<'_>,
     rule: Rule,
     witnesses: bool,
     kept: Option<Pattern>,
 ) -> (Done, Option<Pattern>) {
     let (times, slots) = (table.shape.grid.times(), table.shape.grid.places());
+    let Sums { lattice, groups, .. } = *sums;
     assert_eq!((slots, groups.len()), (lattice.slots(), lattice.columns()), "a table over another lattice");
     let atoms_at = |time: usize| -> Vec<u64> {
         (0..lattice.atoms()).map(|atom| table.devices[time * slots + lattice.slot(atom)]).collect()
     };
     let at = |time: usize, before: Option<&Pattern>| {
-        let atoms = atoms_at(time);
+        let (lattice, atoms) = (sums.at(time), atoms_at(time));
+        // A pattern of other columns is of no use.
+        let before = before.filter(|before| before.withheld.len() == lattice.classes());
         suppress(lattice, Numbers { atoms: &atoms, devices: None, withheld: None }, rule, before)
     };
     let at_first = (times > 0).then(|| at(0, kept.as_ref()));
@@ -489,23 +510,33 @@ fn protect_sums(
     let mut account = Account::new(groups);
     let (mut cells, mut truth) = (Vec::new(), Vec::new());
     for (time, pattern) in patterns.iter().enumerate() {
-        let sums = lattice.sums(&atoms_at(time));
+        let lattice = sums.at(time);
+        let of_classes = lattice.sums(&atoms_at(time));
         for (column, group) in groups.iter().enumerate() {
             let Some(class) = lattice.class_of(column) else {
                 cells.push(Cell::NoCoverage);
                 truth.push(0);
                 continue;
             };
-            let (devices, withheld) = (sums[class], pattern.withheld[class]);
+            let (devices, withheld) = (of_classes[class], pattern.withheld[class]);
             account.add(*group, devices, withheld, pattern.small[class]);
             cells.push(if withheld { Cell::Withheld } else { Cell::Published(devices) });
             truth.push(devices);
         }
     }
     let witnesses = if witnesses {
-        let found =
-            patterns.par_iter().enumerate().map(|(time, p)| witnesses_at(time, p, lattice, &atoms_at(time)));
-        found.flatten_iter().collect()
+        let at = |(time, pattern)| {
+            let atoms = witnesses_at(pattern, sums.at(time), &atoms_at(time));
+            let slots = |(atom, devices): (u32, u64)| (lattice.slot(atom as usize), devices);
+            let named = |(number, atoms): (usize, Vec<(u32, u64)>)| Witness {
+                table: 0,
+                time,
+                number,
+                devices: atoms.into_iter().map(slots).collect(),
+            };
+            atoms.into_iter().enumerate().map(named).collect::<Vec<_>>()
+        };
+        patterns.par_iter().enumerate().flat_map_iter(at).collect()
     } else {
         Vec::new()
     };
@@ -515,15 +546,8 @@ fn protect_sums(
 }
 
 /// The true table first, then the tables that might have been in its stead.
-fn witnesses_at(time: usize, pattern: &Pattern, lattice: &Lattice, atoms: &[u64]) -> Vec<Witness> {
+fn witnesses_at(pattern: &Pattern, lattice: &Lattice, atoms: &[u64]) -> Vec<Vec<(u32, u64)>> {
     let truth = atoms.iter().enumerate().filter(|(_, devices)| **devices > 0);
     let truth = truth.map(|(atom, devices)| (index(atom), *devices)).collect();
-    let all = std::iter::once(truth).chain(pattern.witnesses(lattice, atoms)).enumerate();
-    let witness = |(number, atoms): (usize, Vec<(u32, u64)>)| Witness {
-        table: 0,
-        time,
-        number,
-        devices: atoms.into_iter().map(|(atom, n)| (lattice.slot(atom as usize), n)).collect(),
-    };
-    all.map(witness).collect()
+    std::iter::once(truth).chain(pattern.witnesses(lattice, atoms)).collect()
 }

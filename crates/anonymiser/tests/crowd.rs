@@ -87,7 +87,8 @@ fn count(rows: &[Row], subscribers: &Subscribers, memory: usize, mut shares: Sha
     let Counted { devices, found: [duplicates, ..], tables, .. } = total.expect("at least one share");
     let policy = Policy::certified(Threshold::accept_small(1).expect("one is something"));
     let lattice = Lattice::of_places(&tree(), &[true; ABOVE + CELLS]);
-    let guard = Guard::Sums { lattice: &lattice, groups: &[0; ABOVE + CELLS], counts_per_device: 1 };
+    let guard =
+        Guard::Sums { lattice: &lattice, others: &[], groups: &[0; ABOVE + CELLS], counts_per_device: 1 };
     let table = protect(tables, &[guard], &policy).tables.remove(0);
     let slots =
         (0..shape().grid.times()).flat_map(|time| (ABOVE..ABOVE + CELLS).map(move |place| (time, place)));

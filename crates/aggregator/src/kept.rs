@@ -1,0 +1,101 @@
+//! What is kept of the days that are out, for the occasions that come after them: published numbers alone.
+
+use std::collections::BTreeMap;
+
+use throng_anonymiser::{Protected, ProtectedTable};
+use throng_schema::{Occasion, PlaceId, Status};
+
+use crate::reports::{Reports, Today};
+
+/// How many were present in an area at an instant, as far as that is published.
+pub(crate) type Presences = BTreeMap<i64, Option<u64>>;
+
+/// Published numbers of the days that are out, by occasion.
+#[derive(Default)]
+pub struct Kept {
+    /// Groups that hold the visitors of the occasion, or lie in them.
+    pub(crate) others: Vec<Vec<u64>>,
+    /// Presence in its area, in its window and at the same times of the weeks before.
+    pub(crate) presence: Vec<Presences>,
+}
+
+impl Kept {
+    /// Nothing yet, for every occasion of the run.
+    #[must_use]
+    pub fn new(reports: &Reports) -> Self {
+        let n = reports.areas.occasions.len();
+        Self { others: vec![Vec::new(); n], presence: vec![Presences::new(); n] }
+    }
+
+    /// Keeps what a day has published of the occasions' areas, and of the places around and in them.
+    pub fn add(&mut self, today: &Today<'_>, protected: &Protected) {
+        for number in 0..self.presence.len() {
+            self.add_presence(number, today, protected);
+            self.add_visitors(number, today, protected);
+        }
+    }
+
+    fn add_presence(&mut self, number: usize, today: &Today<'_>, protected: &Protected) {
+        let Some(table) = today.presence().map(|table| &protected.tables[table]) else { return };
+        let areas = &today.reports.areas;
+        let (occasion, column) = (&areas.occasions[number], areas.column(number));
+        let inside = Around::new(number, today.reports).inside;
+        for (time, at_us) in today.calendar.instants().at_us().iter().enumerate() {
+            if table.status(time, column) != Status::NoCoverage {
+                self.presence[number].insert(*at_us, table.published(time, column));
+            }
+            if (occasion.from_us..occasion.until_us).contains(at_us) {
+                let smaller = inside.iter().map(|place| place.index()).chain([column]);
+                self.others[number].extend(smaller.filter_map(|column| table.published(time, column)));
+            }
+        }
+    }
+
+    fn add_visitors(&mut self, number: usize, today: &Today<'_>, protected: &Protected) {
+        let Some((hours, days)) = today.visitors() else { return };
+        let occasion = &today.reports.areas.occasions[number];
+        let around = Around::new(number, today.reports);
+        let mut add = |table: &ProtectedTable, time: usize, from_us: i64, until_us: i64| {
+            let places = around.of_period(occasion, from_us, until_us);
+            self.others[number]
+                .extend(places.iter().filter_map(|place| table.published(time, place.index())));
+        };
+        add(&protected.tables[days], 0, today.day().start_us, today.day().end_us);
+        let starts = today.calendar.hours().at_us();
+        let ends = starts.iter().skip(1).copied().chain([today.day().end_us]);
+        for (hour, (from_us, until_us)) in starts.iter().zip(ends).enumerate() {
+            add(&protected.tables[hours], hour, *from_us, until_us);
+        }
+    }
+}
+
+/// The places that hold an occasion's area, and those that lie in it.
+struct Around {
+    holding: Vec<PlaceId>,
+    inside: Vec<PlaceId>,
+}
+
+impl Around {
+    fn new(number: usize, reports: &Reports) -> Self {
+        let (areas, tree) = (&reports.areas, &reports.tree);
+        let area = areas.lattice.atoms_of_column(areas.column(number));
+        let within = |small: &[u32], large: &[u32]| small.iter().all(|part| large.contains(part));
+        let parts = |place: &PlaceId| areas.lattice.atoms_of_column(place.index());
+        let covered = || tree.ids().filter(|place| !parts(place).is_empty());
+        Self {
+            holding: covered().filter(|place| within(area, parts(place))).collect(),
+            inside: covered().filter(|place| within(parts(place), area)).collect(),
+        }
+    }
+
+    /// The places whose visitors of a period hold those of the occasion, or lie in them.
+    fn of_period(&self, occasion: &Occasion, from_us: i64, until_us: i64) -> &[PlaceId] {
+        if from_us <= occasion.from_us && occasion.until_us <= until_us {
+            &self.holding
+        } else if occasion.from_us <= from_us && until_us <= occasion.until_us {
+            &self.inside
+        } else {
+            &[]
+        }
+    }
+}
