@@ -3,6 +3,7 @@
 //! ```text
 //!   Trajectory --stays--> Stay --one file per report--> slots      (inside the wall, one person at a time)
 //!   ProtectedTable --shape--> DataFrame --release--> Parquet       (behind the wall, numbers only)
+//!                                       --formats--> CSV, GeoParquet, a workbook
 //! ```
 //!
 //! ```
@@ -22,6 +23,8 @@
 
 mod columns;
 mod expansion;
+#[cfg_attr(not(test), expect(dead_code, reason = "the release does not write these formats yet"))]
+mod formats;
 mod ledger;
 mod manifest;
 mod presence;
@@ -36,6 +39,7 @@ mod witnesses;
 
 pub use columns::{arrow_schema, places_schema};
 pub use expansion::{Expansion, ExpansionError};
+pub use formats::{FormatError, Geometries};
 pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
 pub use release::{Claim, ReleaseError, try_ledger, write, write_ledger};

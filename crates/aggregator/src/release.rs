@@ -24,6 +24,7 @@ use throng_schema::{Day, Period, SCHEMA_VERSION, Status};
 use crate::{
     columns::{arrow_schema, places_schema},
     expansion::Expansion,
+    formats::FormatError,
     ledger::Ledger,
     manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry, UNPROTECTED},
     reports::{Report, Reports},
@@ -67,6 +68,9 @@ pub enum ReleaseError {
     /// A report could not be shaped.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// A report could not be written in a further format.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// The manifest could not be encoded.
     #[error("the manifest could not be encoded: {0}")]
     Json(#[from] serde_json::Error),

@@ -29,6 +29,7 @@ mod columns;
 #[cfg(feature = "files")]
 mod dictionary;
 mod factors;
+mod format;
 mod grid;
 #[cfg(feature = "files")]
 mod manifest;
@@ -49,6 +50,7 @@ pub use dictionary::{
     RESIDENCE_MEASURES, STATUSES, Said, Value, WARNINGS,
 };
 pub use factors::Factors;
+pub use format::{Format, UnknownFormat};
 pub use grid::{Grid, Slot};
 #[cfg(feature = "files")]
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};

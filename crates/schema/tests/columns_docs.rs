@@ -30,7 +30,8 @@ const ENGLISH: Language = Language {
             A release is a folder of Parquet files, with `manifest.json` beside them: the parameters (k, the smallest \
             group of devices behind a number; the step; the factor from devices to people), what is promised and what \
             is not. `date=*` in a path is the local day. People are devices times the expansion factor, rounded. Where \
-            a release has other formats, `part.csv`, `part.geo.parquet` and `throng.xlsx` hold the same columns.",
+            a release has other formats, the folder `csv` holds the same reports as text, `geoparquet` the same with \
+            the place's names and polygon in each row, and `throng.xlsx` a sheet for each report.",
     never: "What not to do",
     head: ["column", "type", "unit", "meaning"],
     common: "Words that every report shares",
@@ -57,7 +58,8 @@ const FRENCH: Language = Language {
             paramètres (k, le plus petit groupe d'appareils derrière un nombre ; le pas ; le facteur qui mène des \
             appareils aux personnes), ce qui est garanti et ce qui ne l'est pas. Dans un chemin, `date=*` est le jour \
             local. Les personnes sont les appareils multipliés par le facteur de redressement, arrondis. Si d'autres \
-            formats sont demandés, `part.csv`, `part.geo.parquet` et `throng.xlsx` contiennent les mêmes colonnes. \
+            formats sont demandés, le dossier `csv` contient les mêmes rapports en texte, `geoparquet` les mêmes avec \
+            les noms et le polygone du lieu sur chaque ligne, et `throng.xlsx` une feuille par rapport. \
             Les noms et les valeurs des colonnes restent en anglais dans les fichiers.",
     never: "Ce qu'il ne faut pas faire",
     head: ["colonne", "type", "unité", "signification"],
