@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray},
+    array::{
+        ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+        TimestampMillisecondArray,
+    },
     datatypes::{DataType, SchemaRef},
 };
 use polars::prelude::*;
@@ -88,6 +91,15 @@ pub(crate) fn to_arrow(frame: &DataFrame, schema: &SchemaRef) -> Result<RecordBa
             }
             DataType::Int64 => {
                 Arc::new(frame.column(field.name())?.i64().map_err(wrong)?.iter().collect::<Int64Array>())
+            }
+            DataType::Int32 => {
+                Arc::new(frame.column(field.name())?.i32().map_err(wrong)?.iter().collect::<Int32Array>())
+            }
+            DataType::Float64 => {
+                Arc::new(frame.column(field.name())?.f64().map_err(wrong)?.iter().collect::<Float64Array>())
+            }
+            DataType::Boolean => {
+                Arc::new(frame.column(field.name())?.bool().map_err(wrong)?.iter().collect::<BooleanArray>())
             }
             _ => Arc::new(frame.column(field.name())?.str().map_err(wrong)?.iter().collect::<StringArray>()),
         };
