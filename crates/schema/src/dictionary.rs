@@ -122,8 +122,8 @@ pub const LEVELS: [Value; 5] = [
     ),
     value(
         Level::PostalCode.as_str(),
-        "postal code: the finest place that is ever published",
-        "code postal : le lieu le plus fin jamais publié",
+        "postal code, the finest place that is ever published",
+        "code postal, le lieu le plus fin jamais publié",
     ),
 ];
 
@@ -137,9 +137,8 @@ pub const STATUSES: [Value; 3] = [
     value(
         Status::Withheld.as_str(),
         "too few, withheld to protect others, or nobody: which of them is not told, and the number is null",
-        "secret statistique : trop peu, masqué pour protéger d'autres nombres, ou personne ; lequel des \
-         trois n'est \
-         pas dit, et le nombre est vide",
+        "trop peu, masqué pour protéger d'autres nombres, ou personne : lequel des trois n'est pas dit (secret \
+         statistique), et le nombre est vide",
     ),
     value(
         Status::NoCoverage.as_str(),

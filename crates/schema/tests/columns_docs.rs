@@ -31,7 +31,9 @@ const ENGLISH: Language = Language {
             group of devices behind a number; the step; the factor from devices to people), what is promised and what \
             is not. `date=*` in a path is the local day. People are devices times the expansion factor, rounded. Where \
             a release has other formats, the folder `csv` holds the same reports as text, `geoparquet` the same with \
-            the place's names and polygon in each row, and `throng.xlsx` a sheet for each report.",
+            the place's names and polygon in each row, and `throng.xlsx` a sheet for each report. In CSV a \
+            number that is not there is empty, times carry the zone's offset, and a text that a spreadsheet might take \
+            for a formula has an apostrophe before it.",
     never: "What not to do",
     head: ["column", "type", "unit", "meaning"],
     common: "Words that every report shares",
@@ -60,6 +62,8 @@ const FRENCH: Language = Language {
             local. Les personnes sont les appareils multipliés par le facteur de redressement, arrondis. Si d'autres \
             formats sont demandés, le dossier `csv` contient les mêmes rapports en texte, `geoparquet` les mêmes avec \
             les noms et le polygone du lieu sur chaque ligne, et `throng.xlsx` une feuille par rapport. \
+            En CSV, un nombre absent est vide, les heures portent le décalage du fuseau, et un texte qu'un tableur \
+            pourrait prendre pour une formule est précédé d'une apostrophe. \
             Les noms et les valeurs des colonnes restent en anglais dans les fichiers.",
     never: "Ce qu'il ne faut pas faire",
     head: ["colonne", "type", "unité", "signification"],
