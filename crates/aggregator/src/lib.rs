@@ -3,6 +3,7 @@
 //! ```text
 //!   Trajectory --stays--> Stay --one file per report--> slots      (inside the wall, one person at a time)
 //!   ProtectedTable --shape--> DataFrame --release--> Parquet       (behind the wall, numbers only)
+//!                                       --formats--> CSV, GeoParquet, a workbook
 //! ```
 //!
 //! ```
@@ -22,9 +23,11 @@
 
 mod areas;
 mod columns;
+mod context;
 mod dwell;
 mod expansion;
 mod flows;
+mod formats;
 mod frequency;
 mod kept;
 mod ledger;
@@ -44,6 +47,7 @@ mod witnesses;
 
 pub use columns::{arrow_schema, places_schema};
 pub use expansion::{Expansion, ExpansionError};
+pub use formats::{FormatError, Geometries};
 pub use kept::Kept;
 pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};

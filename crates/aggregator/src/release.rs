@@ -25,6 +25,7 @@ use crate::{
     columns::{arrow_schema, places_schema},
     dwell,
     expansion::Expansion,
+    formats::FormatError,
     frequency,
     ledger::Ledger,
     manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry, UNPROTECTED},
@@ -70,6 +71,9 @@ pub enum ReleaseError {
     /// A report could not be shaped.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    /// A report could not be written in a further format.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// The manifest could not be encoded.
     #[error("the manifest could not be encoded: {0}")]
     Json(#[from] serde_json::Error),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+        ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+        TimestampMillisecondArray,
     },
     datatypes::{DataType, SchemaRef},
 };
@@ -109,6 +110,9 @@ pub(crate) fn to_arrow(frame: &DataFrame, schema: &SchemaRef) -> Result<RecordBa
             }
             DataType::Int64 => {
                 Arc::new(frame.column(field.name())?.i64().map_err(wrong)?.iter().collect::<Int64Array>())
+            }
+            DataType::Int32 => {
+                Arc::new(frame.column(field.name())?.i32().map_err(wrong)?.iter().collect::<Int32Array>())
             }
             DataType::Float64 => {
                 Arc::new(frame.column(field.name())?.f64().map_err(wrong)?.iter().collect::<Float64Array>())

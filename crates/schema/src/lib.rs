@@ -26,7 +26,10 @@ mod cell_plan;
 mod census;
 #[cfg(feature = "files")]
 mod columns;
+#[cfg(feature = "files")]
+mod dictionary;
 mod factors;
+mod format;
 mod grid;
 #[cfg(feature = "files")]
 mod manifest;
@@ -38,8 +41,16 @@ pub use calendar::{Calendar, CalendarError, Day, MICROS_PER_SECOND, Ticks, Windo
 pub use cell_plan::{CellIx, CellPlan, CellPlanError, CellVersion, VersionIx};
 pub use census::{Census, CensusRow};
 #[cfg(feature = "files")]
-pub use columns::{arrow_schema, places_schema};
+pub use columns::{
+    Column, Kind, ReleaseFile, arrow_schema, columns, context_schema, occasions_schema, places_schema,
+};
+#[cfg(feature = "files")]
+pub use dictionary::{
+    DAYS, DESTINATION_LEVELS, DWELL, LEVELS, OCCASION_MEASURES, ORIGIN_LEVELS, PERIODS, RESIDENCE_LEVELS,
+    RESIDENCE_MEASURES, STATUSES, Said, Value, WARNINGS,
+};
 pub use factors::Factors;
+pub use format::{Format, UnknownFormat};
 pub use grid::{Grid, Slot};
 #[cfg(feature = "files")]
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};

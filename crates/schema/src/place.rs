@@ -23,7 +23,7 @@ impl Level {
 
     /// The word in the `level` column.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Country => "country",
             Self::Region => "region",

@@ -22,7 +22,7 @@ impl Status {
 
     /// The word in the `status` column.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Published => "published",
             Self::Withheld => "withheld",
@@ -45,7 +45,7 @@ pub enum Period {
 impl Period {
     /// The word in the `period` column.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hour => "hour",
             Self::Day => "day",
@@ -97,7 +97,7 @@ impl Report {
 
     /// Its name: that of its folder in the release.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Presence => "presence",
             Self::Visitors => "visitors",
