@@ -70,6 +70,7 @@ pub(crate) fn read_manifest(dir: &Path, faults: &mut Faults) -> Option<Manifest>
 impl Release {
     pub(crate) fn read(dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Option<Self> {
         let parameters = &manifest.parameters;
+        let factor: Option<f64> = parameters.expansion_factor.into();
         let parse = || {
             let (from, to): (Date, Date) = (parameters.from.parse().ok()?, parameters.to.parse().ok()?);
             let zone = TimeZone::get(&parameters.timezone).ok()?;
@@ -78,8 +79,7 @@ impl Release {
             let days = u32::try_from((to - from).get_days()).ok()?;
             let sane = parameters.k > 0
                 && parameters.step_s > 0
-                && parameters.expansion_factor > 0.0
-                && parameters.expansion_factor.is_finite()
+                && factor.is_none_or(|factor| factor > 0.0 && factor.is_finite())
                 && days < 10_000;
             let dates = from.series(jiff::ToSpan::day(1)).take_while(|date| *date <= to).collect();
             sane.then_some((dates, zone, reports?))
@@ -113,16 +113,16 @@ impl Release {
             zone_name: parameters.timezone.clone(),
             step: SignedDuration::from_secs(parameters.step_s),
             k: parameters.k,
-            factor: Factor(parameters.expansion_factor),
+            factor: Factor(factor),
             reports,
             places: Places::read(dir, faults)?,
             rows: manifest.files.iter().map(|file| (file.path.clone(), file.rows)).collect(),
         })
     }
 
-    /// The least number that may be published.
+    /// The least number that may be published, as far as it is known.
     pub(crate) fn people_min(&self) -> i64 {
-        self.factor.people(self.k)
+        self.factor.people(self.k).unwrap_or(0)
     }
 
     /// The file of a report on a day.

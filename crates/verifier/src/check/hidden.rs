@@ -40,7 +40,7 @@ impl Told {
             .map(|(column, place)| {
                 let people = row[*place].people()?;
                 let devices = release.factor.devices(people);
-                if devices.is_none() {
+                if release.factor.refuses(people) {
                     unrounded.push(column);
                 }
                 devices
