@@ -1,10 +1,18 @@
 //! The checks of a release, in order: its files, its rows, and what a reader can work out from its numbers.
 
+pub(crate) mod classes;
+pub(crate) mod crossed;
+pub(crate) mod exact;
 mod files;
+pub(crate) mod flows;
 pub(crate) mod hidden;
 pub(crate) mod nested;
+pub(crate) mod partition;
+pub(crate) mod residence;
 mod rows;
 mod sums;
+pub(crate) mod tails;
+pub(crate) mod window;
 mod witnesses;
 
 use std::{
@@ -55,6 +63,10 @@ pub struct Verdict {
     pub pairs_of_visitors: u64,
     /// Pairs of published visitors and an instant of their period.
     pub pairs_of_presence: u64,
+    /// Tables of two sides, places by residence or trips, that were looked at whole, one for each time.
+    pub crossed_tables: u64,
+    /// Such tables that were not: too large, or with numbers that stand for more than one count of devices.
+    pub crossed_skipped: u64,
     /// What the witnesses say, if a ledger was given.
     pub witnesses: Option<Witnesses>,
 }

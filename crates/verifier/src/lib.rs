@@ -31,11 +31,17 @@
 mod attack;
 mod bounds;
 mod check;
+mod classes;
+mod columns;
+mod crossing;
 mod eliminate;
 mod error;
 mod factor;
 mod fault;
+mod found;
 mod incidence;
+mod node;
+mod number;
 mod part;
 mod places;
 mod programme;

@@ -47,6 +47,18 @@ impl Day {
     pub(crate) fn parts(&self) -> impl Iterator<Item = &Part> {
         self.presence.iter().chain(&self.visitors)
     }
+
+    /// The visitors of the day in every place.
+    pub(crate) fn came(&self) -> Option<&Row> {
+        let rows = &self.visitors.as_ref()?.rows;
+        rows.iter().find(|((period, _), _)| *period == Period::Day.as_str()).map(|(_, row)| row)
+    }
+
+    /// Which places have coverage, as presence or visitors tell.
+    pub(crate) fn covered(&self) -> Option<Vec<bool>> {
+        let row = self.parts().find_map(|part| part.rows.values().next())?;
+        Some(row.iter().map(|cell| *cell != Cell::NoCoverage).collect())
+    }
 }
 
 /// Reads the manifest, if it is one of a version that is known.
@@ -125,6 +137,14 @@ impl Release {
         self.factor.people(self.k).unwrap_or(0)
     }
 
+    /// The reports that have one number for every place and time.
+    pub(crate) const OF_PLACES: [Report; 2] = [Report::Presence, Report::Visitors];
+
+    /// The file of a report of all days together.
+    pub(crate) fn file_of_all(report: Report) -> String {
+        format!("{}/part.parquet", report.as_str())
+    }
+
     /// The file of a report on a day.
     pub(crate) fn file(report: Report, date: Date) -> String {
         format!("{}/date={date}/part.parquet", report.as_str())
@@ -133,7 +153,7 @@ impl Release {
     /// Reads every report of a day.
     pub(crate) fn day(&self, date: Date, faults: &mut Faults) -> Day {
         let mut day = Day::default();
-        for report in &self.reports {
+        for report in self.reports.iter().filter(|report| Self::OF_PLACES.contains(report)) {
             let part = Part::read(self, Self::file(*report, date), *report, self.grid(*report, date), faults);
             match report {
                 Report::Presence => day.presence = part,
@@ -148,16 +168,40 @@ impl Release {
     fn grid(&self, report: Report, date: Date) -> BTreeMap<Time, Row> {
         let empty = || vec![Cell::Missing; self.places.len()];
         let key = |period: &'static str| move |at: i64| (period, at);
-        let hours = || self.times(date, SignedDuration::from_hours(1));
         let times: Vec<Time> = match report {
-            Report::Presence => self.times(date, self.step).into_iter().map(key(INSTANT)).collect(),
-            Report::Visitors => {
-                let day = hours().into_iter().take(1).map(key(Period::Day.as_str()));
-                day.chain(hours().into_iter().map(key(Period::Hour.as_str()))).collect()
-            }
+            Report::Presence => self.instants(date).into_iter().map(key(INSTANT)).collect(),
+            Report::Visitors => self.periods(date),
             _ => Vec::new(),
         };
         times.into_iter().map(|time| (time, empty())).collect()
+    }
+
+    /// The instants of a date.
+    pub(crate) fn instants(&self, date: Date) -> Vec<i64> {
+        self.times(date, self.step)
+    }
+
+    /// A date as a period, and its hours.
+    pub(crate) fn periods(&self, date: Date) -> Vec<Time> {
+        let hours = self.times(date, SignedDuration::from_hours(1));
+        let day = hours.first().map(|midnight| (Period::Day.as_str(), *midnight));
+        day.into_iter().chain(hours.iter().map(|hour| (Period::Hour.as_str(), *hour))).collect()
+    }
+
+    /// A date as a period.
+    pub(crate) fn day_of(&self, date: Date) -> Time {
+        (Period::Day.as_str(), self.instants(date).first().copied().unwrap_or_default())
+    }
+
+    /// All dates as a period.
+    pub(crate) fn window(&self) -> Time {
+        let first = self.dates.first().map_or(0, |date| self.day_of(*date).1);
+        (Period::Window.as_str(), first)
+    }
+
+    /// Whether a report is made.
+    pub(crate) fn makes(&self, report: Report) -> bool {
+        self.reports.contains(&report)
     }
 
     /// The start of every period of a date, hours or steps, on the local clock.

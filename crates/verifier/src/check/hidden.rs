@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::{
     bounds::{Bounds, Contradiction, bounds},
-    check::Verdict,
+    check::{Verdict, rows::UNROUNDED},
     eliminate::{Recovered, recovered},
     fault::Faults,
     part::{Cell, Part, Row},
@@ -16,7 +16,6 @@ use crate::{
 pub(crate) const RECOVERED: &str = "no withheld number follows from published ones by adding and subtracting";
 const SMALL: &str = "no withheld number can be shown to be under k";
 const PINNED: &str = "no withheld number can only be one";
-const UNROUNDED: &str = "a whole number of devices gives every published number";
 const CONTRADICTION: &str = "some table of counts has the published numbers";
 
 /// What a reader can work out from one table.
