@@ -1,12 +1,14 @@
 //! The checks of a release, in order: its files, its rows, and what a reader can work out from its numbers.
 
 pub(crate) mod classes;
+mod context;
 pub(crate) mod crossed;
 pub(crate) mod exact;
 mod files;
 pub(crate) mod flows;
 pub(crate) mod hidden;
 pub(crate) mod nested;
+pub(crate) mod occasions;
 pub(crate) mod partition;
 pub(crate) mod residence;
 mod rows;
@@ -21,10 +23,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::civil::Date;
+use throng_schema::Report;
+
 use crate::{
+    classes::Classes,
+    crossing::Crossing,
     error::VerifierError,
     fault::{Fault, Faults},
-    release::{Release, read_manifest},
+    figures::Context,
+    occasions::{CATALOGUE, Occasions},
+    release::{Day, Release, read_manifest},
 };
 
 /// How far to look.
@@ -109,6 +118,7 @@ fn check(
     verdict.files = manifest.files.len() as u64;
     let Some(release) = Release::read(dir, &manifest, faults) else { return };
     let mut expected = BTreeSet::from([crate::places::FILE.to_owned()]);
+    let window = whole(&release, &mut expected, faults, verdict);
     for date in &release.dates {
         let day = release.day(*date, faults);
         for part in day.parts() {
@@ -122,7 +132,12 @@ fn check(
             }
         }
         nested::check(&day, &release, faults, verdict);
-        expected.extend(release.reports.iter().map(|report| Release::file(*report, *date)));
+        if let Some(frequency) = &window.frequency {
+            classes::frequency_and_day(frequency, &day, &release, faults);
+        }
+        by_classes(*date, &day, &release, faults, verdict);
+        let daily = release.reports.iter().filter(|report| Release::is_daily(**report));
+        expected.extend(daily.map(|report| Release::file(*report, *date)));
     }
     if let Some(claims) = claims {
         claims.close(faults, verdict);
@@ -132,5 +147,67 @@ fn check(
         faults.add(name, "the manifest lists the files that the parameters ask for", || {
             "listed or missing".to_owned()
         });
+    }
+}
+
+/// The reports of all days together.
+struct Whole {
+    frequency: Option<Classes>,
+    occasions: Option<Occasions>,
+}
+
+/// Looks at the reports that have one file for all days.
+fn whole(
+    release: &Release,
+    expected: &mut BTreeSet<String>,
+    faults: &mut Faults,
+    verdict: &mut Verdict,
+) -> Whole {
+    let mut whole = Whole { frequency: None, occasions: None };
+    if release.makes(Report::Frequency) {
+        let name = Release::file_of_all(Report::Frequency);
+        expected.insert(name.clone());
+        whole.frequency = Classes::read(release, name, Report::Frequency, release.window(), faults);
+    }
+    if release.makes(Report::Occasions) {
+        expected.extend([Release::file_of_all(Report::Occasions), CATALOGUE.to_owned()]);
+        whole.occasions = Occasions::read(release, faults);
+    }
+    if let Some(frequency) = &whole.frequency {
+        classes::frequency(frequency, release, faults, verdict);
+    }
+    if let Some(report) = &whole.occasions {
+        occasions::check(report, release, faults, verdict);
+    }
+    whole
+}
+
+/// Looks at the reports of a day that have more than a number for every place, one after the other.
+fn by_classes(date: Date, day: &Day, release: &Release, faults: &mut Faults, verdict: &mut Verdict) {
+    for report in &release.reports {
+        match report {
+            Report::Residence => {
+                if let Some(part) = Crossing::read(release, *report, date, faults) {
+                    residence::check(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Flows => {
+                if let Some(part) = Crossing::read(release, *report, date, faults) {
+                    flows::check(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Dwell => {
+                let (name, time) = (Release::file(*report, date), release.day_of(date));
+                if let Some(part) = Classes::read(release, name, *report, time, faults) {
+                    classes::dwell(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Context => {
+                if let Some(part) = Context::read(release, date, faults) {
+                    context::check(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Presence | Report::Visitors | Report::Frequency | Report::Occasions => {}
+        }
     }
 }

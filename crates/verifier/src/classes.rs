@@ -40,8 +40,7 @@ impl Classes {
         let cells = vec![vec![Cell::Missing; words.len()]; release.places.len()];
         let mut part = Self { name, time, words, cells, read: 0 };
         for batch in &batches {
-            let (periods, numbers, classes) =
-                (Periods::of(batch), Numbers::of(batch), text(batch, column));
+            let (periods, numbers, classes) = (Periods::of(batch), Numbers::of(batch), text(batch, column));
             for row in 0..batch.num_rows() {
                 let (level, place) = periods.place(row);
                 let place = release.places.find(level, place).filter(|_| periods.time(row) == time);

@@ -36,11 +36,7 @@ pub(crate) struct Table {
 impl Table {
     fn new(release: &Release) -> Self {
         let places = release.places.len();
-        Self {
-            published: HashMap::new(),
-            all: vec![Cell::Missing; places],
-            other: vec![false; places + 1],
-        }
+        Self { published: HashMap::new(), all: vec![Cell::Missing; places], other: vec![false; places + 1] }
     }
 
     pub(crate) fn number(&self, place: Node, class: Node) -> Option<Number> {
@@ -67,7 +63,8 @@ struct Row<'a> {
 
 const UNKNOWN_PLACE: &str = "every row's time and place are the release's";
 const UNKNOWN_CLASS: &str = "every class is known";
-const SPARSE: &str = "only published numbers have a row below the total, and what is withheld has one together";
+const SPARSE: &str =
+    "only published numbers have a row below the total, and what is withheld has one together";
 const TWICE: &str = "no row stands twice";
 
 impl Crossing {
@@ -85,8 +82,8 @@ impl Crossing {
         for batch in &batches {
             let (periods, numbers) = (Periods::of(batch), Numbers::of(batch));
             let (levels, codes) = (text(batch, classes.0), text(batch, classes.1));
-            let by_residence = (report == Report::Residence)
-                .then(|| (text(batch, "measure"), flags(batch, "finest")));
+            let by_residence =
+                (report == Report::Residence).then(|| (text(batch, "measure"), flags(batch, "finest")));
             for i in 0..batch.num_rows() {
                 let fits = |(measures, _): &(&arrow::array::StringArray, _)| {
                     matches!(

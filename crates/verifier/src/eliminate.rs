@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use crate::incidence::Incidence;
+use crate::{bounds::Contradiction, incidence::Incidence};
 
 /// What adding and subtracting published columns tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,18 +38,46 @@ pub fn recovered(incidence: &Incidence, published: &[bool]) -> Recovered {
     Recovered { rank, columns }
 }
 
-/// The numbers that follow from those that are `known` of columns, by adding and subtracting alone: of every atom, then
-/// of every column. Where a number that follows is not whole, or so large that it is no count, it is left out.
-///
-/// # Panics
-/// When `known` does not have one entry for each column.
-pub(crate) fn told(incidence: &Incidence, known: &[Option<u64>]) -> Vec<Option<i64>> {
-    assert_eq!(known.len(), incidence.columns(), "one entry for each column");
-    let [one, other] = PRIMES.map(|prime| values(incidence, known, Field(prime)));
-    one.into_iter().zip(other).map(|(one, other)| one.filter(|one| other == Some(*one))).collect()
+/// What adding and subtracting known numbers tells of any group of atoms.
+pub(crate) struct Told([Drawn; 2]);
+
+/// Of each atom, one solution of the equations at random, and one of the same with 0 for every known number.
+struct Drawn {
+    field: Field,
+    solution: Vec<u64>,
+    free: Vec<u64>,
 }
 
-fn values(incidence: &Incidence, known: &[Option<u64>], field: Field) -> Vec<Option<i64>> {
+impl Told {
+    /// From the numbers that are `known` of columns; what is not known may not be asked of a column, but of its atoms.
+    ///
+    /// # Errors
+    /// When no table has these numbers.
+    ///
+    /// # Panics
+    /// When `known` does not have one entry for each column.
+    pub(crate) fn by(incidence: &Incidence, known: &[Option<u64>]) -> Result<Self, Contradiction> {
+        assert_eq!(known.len(), incidence.columns(), "one entry for each column");
+        let [one, other] = PRIMES.map(|prime| draw(incidence, known, Field(prime)));
+        Ok(Self([one?, other?]))
+    }
+
+    /// How many a group of atoms holds, if that follows. A number that is not whole, or so large that it is no count,
+    /// is none.
+    pub(crate) fn of(&self, group: &[usize]) -> Option<i64> {
+        let [one, other] = self.0.each_ref().map(|drawn| drawn.of(group));
+        one.filter(|one| other == Some(*one))
+    }
+}
+
+impl Drawn {
+    fn of(&self, group: &[usize]) -> Option<i64> {
+        let sum = |values: &[u64]| group.iter().fold(0, |sum, atom| self.field.plus(sum, values[*atom]));
+        (sum(&self.free) == 0).then(|| self.field.small(sum(&self.solution)))?
+    }
+}
+
+fn draw(incidence: &Incidence, known: &[Option<u64>], field: Field) -> Result<Drawn, Contradiction> {
     let known = |variable: u32| known[(variable as usize).checked_sub(incidence.atoms())?];
     let (mut rows, mut right) = (Vec::new(), Vec::new());
     for sum in incidence.defining_sums() {
@@ -70,12 +98,15 @@ fn values(incidence: &Incidence, known: &[Option<u64>], field: Field) -> Vec<Opt
     }
     let mut system = System::new(rows, right, incidence.variables(), field);
     system.eliminate();
-    let (free, solution) = (system.a_solution(false), system.a_solution(true));
-    let value = |variable: usize| match known(crate::incidence::index(variable)) {
-        Some(number) => i64::try_from(number).ok(),
-        None => field.small(solution[variable]).filter(|_| free[variable] == 0),
+    if system.is_contradiction() {
+        return Err(Contradiction);
+    }
+    let atoms = |constants: bool| {
+        let mut values = system.a_solution(constants);
+        values.truncate(incidence.atoms());
+        values
     };
-    (0..incidence.variables()).map(value).collect()
+    Ok(Drawn { field, solution: atoms(true), free: atoms(false) })
 }
 
 /// The rank of the published columns, and of each column whether it is determined.
@@ -292,6 +323,11 @@ impl System {
         }
     }
 
+    /// Whether an equation without unknowns is left that does not hold.
+    fn is_contradiction(&self) -> bool {
+        self.rows.iter().zip(&self.right).any(|(row, right)| row.is_empty() && *right != 0)
+    }
+
     /// One solution, drawn at random from all, with the constants or as if they were 0. The draw is the same every time,
     /// so that two checks say the same.
     fn a_solution(&self, constants: bool) -> Vec<u64> {
@@ -332,10 +368,14 @@ mod tests {
         let sets: [&[usize]; 5] = [&[0, 1, 2, 3], &[0, 1], &[0, 2], &[0], &[1, 3]];
         let incidence = Incidence::new(4, sets.iter().map(|set| set.iter().copied()));
         let known = [Some(100), Some(60), Some(60), Some(22), None];
-        assert_eq!(told(&incidence, &known)[..4], [Some(22), Some(38), Some(38), Some(2)]);
-        assert_eq!(told(&incidence, &known)[4 + 4], Some(40));
+        let found = Told::by(&incidence, &known).expect("a table");
+        assert_eq!([0, 1, 2, 3].map(|atom| found.of(&[atom])), [Some(22), Some(38), Some(38), Some(2)]);
+        assert_eq!(found.of(&[1, 3]), Some(40));
         let known = [Some(100), Some(60), Some(60), None, None];
-        assert_eq!(told(&incidence, &known)[..4], [None; 4]);
-        assert_eq!(told(&incidence, &known)[4 + 4], Some(40));
+        let found = Told::by(&incidence, &known).expect("a table");
+        assert_eq!([0, 1, 2, 3].map(|atom| found.of(&[atom])), [None; 4]);
+        assert_eq!((found.of(&[1, 3]), found.of(&[1, 2])), (Some(40), None));
+        let known = [Some(100), Some(60), Some(60), None, Some(41)];
+        assert!(Told::by(&incidence, &known).is_err());
     }
 }

@@ -41,11 +41,6 @@ impl Places {
         }
     }
 
-    /// A node and all above it, from the bottom up.
-    pub(crate) fn nodes(&self, node: Node) -> impl Iterator<Item = Node> + '_ {
-        std::iter::successors(Some(node), |node| self.above(*node))
-    }
-
     /// A node as faults name it.
     pub(crate) fn node_said(&self, node: Node) -> String {
         let all = self.all_node();
@@ -53,9 +48,8 @@ impl Places {
             None if node == all => ALL.to_owned(),
             None => self.said(node),
             Some(country) => {
-                let letters = [country / LETTERS, country % LETTERS].map(|letter| {
-                    char::from(b'A' + u8::try_from(letter).unwrap_or_default())
-                });
+                let letters = [country / LETTERS, country % LETTERS]
+                    .map(|letter| char::from(b'A' + u8::try_from(letter).unwrap_or_default()));
                 format!("country {}{}", letters[0], letters[1])
             }
         }

@@ -36,10 +36,6 @@ impl Number {
         (least == most).then(|| u64::try_from(least).ok())?
     }
 
-    pub(crate) fn people(&self) -> i128 {
-        self.people
-    }
-
     pub(crate) fn is_nothing(&self) -> bool {
         self.terms == 0
     }

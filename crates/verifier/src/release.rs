@@ -112,8 +112,11 @@ impl Release {
         {
             faults.add(MANIFEST, "every report and status is explained", || "missing or too many".to_owned());
         }
-        let adds_up = |name: &str| name == Report::Presence.as_str();
-        if manifest.reports.iter().any(|report| report.adds_up != adds_up(&report.name)) {
+        // Trips add up too, but not to the trips of a place: a report of them may say either.
+        let wrong = |name: &str, adds_up| {
+            adds_up != (name == Report::Presence.as_str()) && name != Report::Flows.as_str()
+        };
+        if manifest.reports.iter().any(|report| wrong(&report.name, report.adds_up)) {
             faults.add(MANIFEST, "it is said of presence alone that it adds up", || {
                 "another report".to_owned()
             });
@@ -143,6 +146,11 @@ impl Release {
     /// The file of a report of all days together.
     pub(crate) fn file_of_all(report: Report) -> String {
         format!("{}/part.parquet", report.as_str())
+    }
+
+    /// Whether a report has a file for every day.
+    pub(crate) fn is_daily(report: Report) -> bool {
+        !matches!(report, Report::Frequency | Report::Occasions)
     }
 
     /// The file of a report on a day.

@@ -50,7 +50,7 @@ pub(crate) struct Crossed<'a> {
 }
 
 impl Crossed<'_> {
-    /// The nodes above one on a side, from the bottom up, itself first.
+    /// The node above one on a side.
     pub(crate) fn above(&self, side: Side, node: Node) -> Option<Node> {
         match side {
             Side::Places if !self.trips => self.release.places.all[node].parent,
@@ -58,7 +58,8 @@ impl Crossed<'_> {
         }
     }
 
-    fn step(&self, side: Side, (place, class): (Node, Node)) -> Option<(Node, Node)> {
+    /// The number one step up on a side.
+    pub(crate) fn step(&self, side: Side, (place, class): (Node, Node)) -> Option<(Node, Node)> {
         match side {
             Side::Places => self.above(side, place).map(|above| (above, class)),
             Side::Classes => self.above(side, class).map(|above| (place, above)),

@@ -22,8 +22,7 @@ pub(crate) fn look(
     at: impl Fn() -> String,
 ) {
     let Some(total) = total else { return };
-    let published: Vec<Number> =
-        classes.iter().filter_map(|cell| Number::of_cell(*cell, release)).collect();
+    let published: Vec<Number> = classes.iter().filter_map(|cell| Number::of_cell(*cell, release)).collect();
     let Some(whole) = Number::of_cell(total, release) else {
         found.look(BELOW, !published.is_empty(), at);
         return;

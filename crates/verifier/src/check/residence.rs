@@ -68,8 +68,7 @@ pub(crate) fn rules(part: &Crossing, covered: &[bool], release: &Release, found:
         .par_iter()
         .map(|(time, table)| {
             let mut found = Found::default();
-            let crossed =
-                Crossed { part, time: *time, table, release, trips: false, covered, k: release.k };
+            let crossed = Crossed { part, time: *time, table, release, trips: false, covered, k: release.k };
             if is_day(*time) {
                 crossed.up(&[Side::Classes], &mut found);
                 crossed.left(Side::Classes, &mut found);

@@ -96,7 +96,8 @@ fn sum_fault(parent: Cell, below: Known, release: &Release) -> Option<&'static s
         return told.then_some("places do not add up to a withheld parent");
     };
     #[expect(clippy::cast_precision_loss, reason = "people are under 2^53")]
-    let (left, k) = (sum.saturating_sub(below.people) as f64, release.k as f64 * release.factor.0.unwrap_or(0.0));
+    let (left, k) =
+        (sum.saturating_sub(below.people) as f64, release.k as f64 * release.factor.0.unwrap_or(0.0));
     if left < -slack || (!below.hidden && left > slack) {
         Some("places add up to their parent")
     } else {

@@ -21,7 +21,11 @@ pub(crate) fn look(part: &Classes, release: &Release, found: &mut Found) {
                 let (Some(smaller), Some(larger)) = pair else { continue };
                 let left = larger.without(*smaller, release);
                 let at = || {
-                    format!("{} and above, in {}", part.said(place, class, release), release.places.said(above))
+                    format!(
+                        "{} and above, in {}",
+                        part.said(place, class, release),
+                        release.places.said(above)
+                    )
                 };
                 found.look(TAILS, left.is_few(release.k), at);
                 found.look(HOLDS, left.is_negative(), at);
