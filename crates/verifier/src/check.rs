@@ -1,5 +1,6 @@
 //! The checks of a release, in order: its files, its rows, and what a reader can work out from its numbers.
 
+pub(crate) mod areas;
 pub(crate) mod classes;
 mod context;
 pub(crate) mod crossed;
@@ -32,6 +33,7 @@ use crate::{
     error::VerifierError,
     fault::{Fault, Faults},
     figures::Context,
+    found::Found,
     occasions::{CATALOGUE, Occasions},
     release::{Day, Release, read_manifest},
 };
@@ -118,7 +120,7 @@ fn check(
     verdict.files = manifest.files.len() as u64;
     let Some(release) = Release::read(dir, &manifest, faults) else { return };
     let mut expected = BTreeSet::from([crate::places::FILE.to_owned()]);
-    let window = whole(&release, &mut expected, faults, verdict);
+    let whole = whole(&release, &mut expected, faults, verdict);
     for date in &release.dates {
         let day = release.day(*date, faults);
         for part in day.parts() {
@@ -127,12 +129,17 @@ fn check(
         }
         if let Some(presence) = &day.presence {
             hidden::check(presence, &release, options.solve, faults, verdict);
+            if let Some(occasions) = &whole.occasions {
+                let mut found = Found::default();
+                areas::rules(presence, occasions, &release, &mut found);
+                found.into_faults(&occasions.name, faults);
+            }
             if let Some(claims) = &mut claims {
                 claims.check(presence, &release, faults, verdict);
             }
         }
         nested::check(&day, &release, faults, verdict);
-        if let Some(frequency) = &window.frequency {
+        if let Some(frequency) = &whole.frequency {
             classes::frequency_and_day(frequency, &day, &release, faults);
         }
         by_classes(*date, &day, &release, faults, verdict);

@@ -431,6 +431,48 @@ fn occasions_that_do_not_hold_together_are_found() {
     });
 }
 
+/// An area is a part of a postal code, in which 244 people are: the rest of it is told by subtraction.
+#[test]
+fn an_area_that_gives_a_part_of_a_postal_code_away_is_found() {
+    let presence = |people| {
+        move |release: &mut Handmade| {
+            let occasions = release.file(OCCASIONS);
+            occasions.each(&[("measure", "presence")], |row| row.set(people));
+            occasions.add(&[("measure", "visitors")], 130);
+            occasions.add(&[("measure", "residence"), ("class", "all")], 130);
+        }
+    };
+    const PIECE: &str = "no part of a postal code that an occasion cuts can be shown to hold 1 to k - 1";
+    finds(OCCASIONS, PIECE, presence(Some(230)));
+    const TOGETHER: &str = "some table of counts has the published presence of places and occasions";
+    finds(OCCASIONS, TOGETHER, presence(Some(245)));
+    // With the whole postal code as its area, an occasion is the postal code.
+    let whole = |release: &mut Handmade| {
+        presence(None)(release);
+        release.file(AREAS).rows[0].numbers.insert("parts", 1);
+    };
+    finds(
+        OCCASIONS,
+        "no withheld number follows from presence of places and occasions together by adding and subtracting",
+        whole,
+    );
+    // Where the postal code's own number is withheld, an area that is most of it would tell what is left.
+    finds(
+        OCCASIONS,
+        "no withheld number can be shown to be under k by presence of places and occasions together",
+        |release| {
+            presence(Some(230))(release);
+            // Of 246 in the commune 230 are in the area, so that at most 16 are in the other postal code.
+            for place in ["1000", "1001"] {
+                release.file(PRESENCE).each(&[("place", place)], |row| row.set(None));
+            }
+            for place in ["C0", "P", "R", "BE"] {
+                release.file(PRESENCE).add(&[("place", place)], -80);
+            }
+        },
+    );
+}
+
 fn attacked(release: &Handmade) -> Vec<(&'static str, u64, u64)> {
     let folder = tempfile::tempdir().expect("a folder");
     release.write(folder.path());
@@ -496,5 +538,9 @@ fn attacks_on_classes_and_trips_find_the_groups_that_are_left() {
     gets("frequency: visitors of the window", &add(FREQUENCY, &[("place", "1000"), ("days", "all")], 3));
     gets("frequency: visitors of a place", &add(FREQUENCY, &[("place", "1000"), ("days", "1")], -3));
     gets("occasions: visitors of a class", &add(OCCASIONS, &[("class", "R")], -5));
+    let most = |release: &mut Handmade| {
+        release.file(OCCASIONS).each(&[("measure", "presence")], |row| row.set(Some(230)));
+    };
+    gets("occasions: parts of postal codes shown", &most);
     gets("occasions: visitors without", &add(OCCASIONS, &[("class", "1-2h")], 1));
 }

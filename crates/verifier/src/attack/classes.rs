@@ -5,7 +5,7 @@ use throng_schema::Report;
 
 use crate::{
     attack::Finding,
-    check::{crossed, exact, flows, occasions, partition, residence, tails, window},
+    check::{areas, crossed, exact, flows, occasions, partition, residence, tails, window},
     classes::Classes,
     crossing::Crossing,
     fault::Faults,
@@ -23,6 +23,7 @@ pub(crate) struct Attack {
     frequency: Found,
     occasions: Found,
     window: Option<Classes>,
+    held: Option<Occasions>,
 }
 
 impl Attack {
@@ -38,7 +39,9 @@ impl Attack {
             attack.window = Some(part);
         }
         if release.makes(Report::Occasions) {
-            occasions::rules(&Occasions::read(release, faults)?, release, &mut attack.occasions);
+            let held = Occasions::read(release, faults)?;
+            occasions::rules(&held, release, &mut attack.occasions);
+            attack.held = Some(held);
         }
         Some(attack)
     }
@@ -47,6 +50,9 @@ impl Attack {
     pub(crate) fn on(&mut self, date: Date, day: &Day, release: &Release, faults: &mut Faults) -> Option<()> {
         if let Some((part, visitors)) = self.window.as_ref().zip(day.visitors.as_ref()) {
             window::Window::of(part, release).with(visitors, release, &mut self.frequency);
+        }
+        if let Some((held, presence)) = self.held.as_ref().zip(day.presence.as_ref()) {
+            areas::rules(presence, held, release, &mut self.occasions);
         }
         if release.makes(Report::Residence) {
             let part = Crossing::read(release, Report::Residence, date, faults)?;
@@ -121,8 +127,10 @@ const FREQUENCY: [(&str, &str); 3] = [
     ),
 ];
 
-const OCCASIONS: [(&str, &str); 3] = [
+const OCCASIONS: [(&str, &str); 5] = [
     ("occasions: visitors without their published classes of stay, 1 to k - 1", partition::LEFT),
     ("occasions: visitors of a class without its finer classes, 1 to k - 1", occasions::CLASS_LEFT),
     ("occasions: everybody without the finest rows, 1 to k - 1", residence::FINEST_LEFT),
+    ("occasions: withheld numbers told exactly by presence of places and areas together", areas::EXACT),
+    ("occasions: parts of postal codes shown to hold 1 to k - 1 by the same", areas::PIECE),
 ];
