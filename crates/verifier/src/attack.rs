@@ -1,6 +1,7 @@
 //! The red team: what a reader who wants to know of small groups gets from a release, against what is known without it.
 
 mod averaging;
+mod classes;
 mod differencing;
 mod nested;
 mod rotation;
@@ -80,9 +81,17 @@ pub fn attack(dir: &Path, means: &Means) -> Result<Vec<Finding>, VerifierError> 
     let mut rotation = rotation::Attack::default();
     let mut differencing = differencing::Attack::default();
     let mut nested = nested::Attack::default();
+    let mut faults = Faults::default();
+    let Some(mut classes) = classes::Attack::on_all(&release, &mut faults) else {
+        return Err(missing(&release, "the reports of all days", faults));
+    };
     for date in &release.dates {
         let day = read(&release, *date)?;
         nested.on(&day, &release);
+        let mut faults = Faults::default();
+        if classes.on(*date, &day, &release, &mut faults).is_none() {
+            return Err(missing(&release, &format!("date={date}"), faults));
+        }
         if let Some(other) = other.as_ref().filter(|other| other.dates.contains(date)) {
             differencing.on(&day, &release, &read(other, *date)?, other);
         }
@@ -101,6 +110,7 @@ pub fn attack(dir: &Path, means: &Means) -> Result<Vec<Finding>, VerifierError> 
     findings.extend(rotation.findings(judged, release.k));
     findings.extend(other.iter().flat_map(|_| differencing.findings()));
     findings.extend(nested.findings());
+    findings.extend(classes.findings(&release));
     Ok(findings)
 }
 
@@ -122,10 +132,14 @@ fn not_a_release(dir: &Path, faults: Faults) -> VerifierError {
 fn read(release: &Release, date: jiff::civil::Date) -> Result<Day, VerifierError> {
     let mut faults = Faults::default();
     let day = release.day(date, &mut faults);
-    if day.parts().count() == release.reports.len() {
+    if day.parts().count() == Release::OF_PLACES.iter().filter(|report| release.makes(**report)).count() {
         return Ok(day);
     }
-    let missing = || "the file of a report can be read".to_owned();
-    faults.add(&format!("date={date}"), "every report of the manifest has its file", missing);
-    Err(not_a_release(&release.dir, faults))
+    Err(missing(release, &format!("date={date}"), faults))
+}
+
+fn missing(release: &Release, of: &str, mut faults: Faults) -> VerifierError {
+    let expected = || "the file of a report can be read".to_owned();
+    faults.add(of, "every report of the manifest has its file", expected);
+    not_a_release(&release.dir, faults)
 }

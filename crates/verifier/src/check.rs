@@ -1,10 +1,21 @@
 //! The checks of a release, in order: its files, its rows, and what a reader can work out from its numbers.
 
+pub(crate) mod areas;
+pub(crate) mod classes;
+mod context;
+pub(crate) mod crossed;
+pub(crate) mod exact;
 mod files;
+pub(crate) mod flows;
 pub(crate) mod hidden;
 pub(crate) mod nested;
+pub(crate) mod occasions;
+pub(crate) mod partition;
+pub(crate) mod residence;
 mod rows;
 mod sums;
+pub(crate) mod tails;
+pub(crate) mod window;
 mod witnesses;
 
 use std::{
@@ -13,10 +24,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::civil::Date;
+use throng_schema::Report;
+
 use crate::{
+    classes::Classes,
+    crossing::Crossing,
     error::VerifierError,
     fault::{Fault, Faults},
-    release::{Release, read_manifest},
+    figures::Context,
+    found::Found,
+    occasions::{CATALOGUE, Occasions},
+    release::{Day, Release, read_manifest},
 };
 
 /// How far to look.
@@ -55,6 +74,10 @@ pub struct Verdict {
     pub pairs_of_visitors: u64,
     /// Pairs of published visitors and an instant of their period.
     pub pairs_of_presence: u64,
+    /// Tables of two sides, places by residence or trips, that were looked at whole, one for each time.
+    pub crossed_tables: u64,
+    /// Such tables that were not: too large, or with numbers that stand for more than one count of devices.
+    pub crossed_skipped: u64,
     /// What the witnesses say, if a ledger was given.
     pub witnesses: Option<Witnesses>,
 }
@@ -97,6 +120,7 @@ fn check(
     verdict.files = manifest.files.len() as u64;
     let Some(release) = Release::read(dir, &manifest, faults) else { return };
     let mut expected = BTreeSet::from([crate::places::FILE.to_owned()]);
+    let whole = whole(&release, &mut expected, faults, verdict);
     for date in &release.dates {
         let day = release.day(*date, faults);
         for part in day.parts() {
@@ -105,12 +129,22 @@ fn check(
         }
         if let Some(presence) = &day.presence {
             hidden::check(presence, &release, options.solve, faults, verdict);
+            if let Some(occasions) = &whole.occasions {
+                let mut found = Found::default();
+                areas::rules(presence, occasions, &release, &mut found);
+                found.into_faults(&occasions.name, faults);
+            }
             if let Some(claims) = &mut claims {
                 claims.check(presence, &release, faults, verdict);
             }
         }
         nested::check(&day, &release, faults, verdict);
-        expected.extend(release.reports.iter().map(|report| Release::file(*report, *date)));
+        if let Some(frequency) = &whole.frequency {
+            classes::frequency_and_day(frequency, &day, &release, faults);
+        }
+        by_classes(*date, &day, &release, faults, verdict);
+        let daily = release.reports.iter().filter(|report| Release::is_daily(**report));
+        expected.extend(daily.map(|report| Release::file(*report, *date)));
     }
     if let Some(claims) = claims {
         claims.close(faults, verdict);
@@ -120,5 +154,67 @@ fn check(
         faults.add(name, "the manifest lists the files that the parameters ask for", || {
             "listed or missing".to_owned()
         });
+    }
+}
+
+/// The reports of all days together.
+struct Whole {
+    frequency: Option<Classes>,
+    occasions: Option<Occasions>,
+}
+
+/// Looks at the reports that have one file for all days.
+fn whole(
+    release: &Release,
+    expected: &mut BTreeSet<String>,
+    faults: &mut Faults,
+    verdict: &mut Verdict,
+) -> Whole {
+    let mut whole = Whole { frequency: None, occasions: None };
+    if release.makes(Report::Frequency) {
+        let name = Release::file_of_all(Report::Frequency);
+        expected.insert(name.clone());
+        whole.frequency = Classes::read(release, name, Report::Frequency, release.window(), faults);
+    }
+    if release.makes(Report::Occasions) {
+        expected.extend([Release::file_of_all(Report::Occasions), CATALOGUE.to_owned()]);
+        whole.occasions = Occasions::read(release, faults);
+    }
+    if let Some(frequency) = &whole.frequency {
+        classes::frequency(frequency, release, faults, verdict);
+    }
+    if let Some(report) = &whole.occasions {
+        occasions::check(report, release, faults, verdict);
+    }
+    whole
+}
+
+/// Looks at the reports of a day that have more than a number for every place, one after the other.
+fn by_classes(date: Date, day: &Day, release: &Release, faults: &mut Faults, verdict: &mut Verdict) {
+    for report in &release.reports {
+        match report {
+            Report::Residence => {
+                if let Some(part) = Crossing::read(release, *report, date, faults) {
+                    residence::check(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Flows => {
+                if let Some(part) = Crossing::read(release, *report, date, faults) {
+                    flows::check(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Dwell => {
+                let (name, time) = (Release::file(*report, date), release.day_of(date));
+                if let Some(part) = Classes::read(release, name, *report, time, faults) {
+                    classes::dwell(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Context => {
+                if let Some(part) = Context::read(release, date, faults) {
+                    context::check(&part, day, release, faults, verdict);
+                }
+            }
+            Report::Presence | Report::Visitors | Report::Frequency | Report::Occasions => {}
+        }
     }
 }

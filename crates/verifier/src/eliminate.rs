@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use crate::incidence::Incidence;
+use crate::{bounds::Contradiction, incidence::Incidence};
 
 /// What adding and subtracting published columns tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,77 @@ pub fn recovered(incidence: &Incidence, published: &[bool]) -> Recovered {
     Recovered { rank, columns }
 }
 
+/// What adding and subtracting known numbers tells of any group of atoms.
+pub(crate) struct Told([Drawn; 2]);
+
+/// Of each atom, one solution of the equations at random, and one of the same with 0 for every known number.
+struct Drawn {
+    field: Field,
+    solution: Vec<u64>,
+    free: Vec<u64>,
+}
+
+impl Told {
+    /// From the numbers that are `known` of columns; what is not known may not be asked of a column, but of its atoms.
+    ///
+    /// # Errors
+    /// When no table has these numbers.
+    ///
+    /// # Panics
+    /// When `known` does not have one entry for each column.
+    pub(crate) fn by(incidence: &Incidence, known: &[Option<u64>]) -> Result<Self, Contradiction> {
+        assert_eq!(known.len(), incidence.columns(), "one entry for each column");
+        let [one, other] = PRIMES.map(|prime| draw(incidence, known, Field(prime)));
+        Ok(Self([one?, other?]))
+    }
+
+    /// How many a group of atoms holds, if that follows. A number that is not whole, or so large that it is no count,
+    /// is none.
+    pub(crate) fn of(&self, group: &[usize]) -> Option<i64> {
+        let [one, other] = self.0.each_ref().map(|drawn| drawn.of(group));
+        one.filter(|one| other == Some(*one))
+    }
+}
+
+impl Drawn {
+    fn of(&self, group: &[usize]) -> Option<i64> {
+        let sum = |values: &[u64]| group.iter().fold(0, |sum, atom| self.field.plus(sum, values[*atom]));
+        (sum(&self.free) == 0).then(|| self.field.small(sum(&self.solution)))?
+    }
+}
+
+fn draw(incidence: &Incidence, known: &[Option<u64>], field: Field) -> Result<Drawn, Contradiction> {
+    let known = |variable: u32| known[(variable as usize).checked_sub(incidence.atoms())?];
+    let (mut rows, mut right) = (Vec::new(), Vec::new());
+    for sum in incidence.defining_sums() {
+        let whole = [(sum.whole, 1)].into_iter();
+        let parts = sum.parts.iter().map(|part| (*part, field.0 - 1));
+        let (mut row, mut constant) = (Row::new(), 0);
+        for (variable, coefficient) in whole.chain(parts) {
+            match known(variable) {
+                Some(number) => {
+                    constant = field.plus(constant, field.times(coefficient, number % field.0));
+                }
+                None => row.push((variable, coefficient)),
+            }
+        }
+        row.sort_unstable_by_key(|(variable, _)| *variable);
+        rows.push(row);
+        right.push(constant);
+    }
+    let mut system = System::new(rows, right, incidence.variables(), field);
+    system.eliminate();
+    if system.is_contradiction() {
+        return Err(Contradiction);
+    }
+    let atoms = |constants: bool| {
+        let mut values = system.a_solution(constants);
+        values.truncate(incidence.atoms());
+        values
+    };
+    Ok(Drawn { field, solution: atoms(true), free: atoms(false) })
+}
+
 /// The rank of the published columns, and of each column whether it is determined.
 fn determined(incidence: &Incidence, published: &[bool], field: Field) -> (usize, Vec<bool>) {
     let known = |variable: u32| {
@@ -54,7 +125,8 @@ fn determined(incidence: &Incidence, published: &[bool], field: Field) -> (usize
             row
         })
         .collect();
-    let mut system = System::new(rows, incidence.variables(), field);
+    let right = vec![0; rows.len()];
+    let mut system = System::new(rows, right, incidence.variables(), field);
     system.eliminate();
     let unknown = incidence.atoms()
         + (0..published.len())
@@ -62,7 +134,7 @@ fn determined(incidence: &Incidence, published: &[bool], field: Field) -> (usize
             .count();
     // Each solution is told by its atoms, and the published columns are 0 in it.
     let rank = incidence.atoms() + system.pivots.len() - unknown;
-    let solution = system.a_solution();
+    let solution = system.a_solution(false);
     (rank, (0..published.len()).map(|column| solution[incidence.variable(column)] == 0).collect())
 }
 
@@ -83,6 +155,14 @@ impl Field {
 
     fn minus(self, a: u64) -> u64 {
         if a == 0 { 0 } else { self.0 - a }
+    }
+
+    /// The count that a number stands for, from either end.
+    #[expect(clippy::cast_possible_wrap, reason = "both are under 2^40")]
+    fn small(self, a: u64) -> Option<i64> {
+        const MOST: u64 = 1 << 40;
+        let below = self.0 - a;
+        if a < MOST { Some(a as i64) } else { (below < MOST).then(|| -(below as i64)) }
     }
 
     /// By Fermat's little theorem.
@@ -108,10 +188,12 @@ struct Pivot {
     inverse: u64,
 }
 
-/// Homogeneous equations that are eliminated in the order that fills in least.
+/// Equations that are eliminated in the order that fills in least.
 struct System {
     field: Field,
     rows: Vec<Row>,
+    /// The constant of each equation, on the same side as its unknowns; 0 everywhere where only ranks are asked for.
+    right: Vec<u64>,
     active: Vec<bool>,
     /// The rows that each unknown has been in; those that it has left are still listed.
     rows_of: Vec<Vec<u32>>,
@@ -121,7 +203,7 @@ struct System {
 }
 
 impl System {
-    fn new(rows: Vec<Row>, variables: usize, field: Field) -> Self {
+    fn new(rows: Vec<Row>, right: Vec<u64>, variables: usize, field: Field) -> Self {
         let (mut rows_of, mut uses) = (vec![Vec::new(); variables], vec![0; variables]);
         for (i, row) in rows.iter().enumerate() {
             for (variable, _) in row {
@@ -130,7 +212,7 @@ impl System {
             }
         }
         let active = rows.iter().map(|row| !row.is_empty()).collect();
-        Self { field, rows, active, rows_of, uses, pivots: Vec::new() }
+        Self { field, rows, right, active, rows_of, uses, pivots: Vec::new() }
     }
 
     /// Takes unknowns of one equation first, which cost nothing, then the shortest equation and in it the unknown of
@@ -184,6 +266,8 @@ impl System {
             }
             let Some(here) = coefficient(&self.rows[other], variable) else { continue };
             let times = self.field.minus(self.field.times(here, inverse));
+            let constant = self.field.times(self.right[row], times);
+            self.right[other] = self.field.plus(self.right[other], constant);
             self.add(other, &pivot, times, alone);
             if self.rows[other].is_empty() {
                 self.active[other] = false;
@@ -239,14 +323,21 @@ impl System {
         }
     }
 
-    /// One solution, drawn at random from all. The draw is the same every time, so that two checks say the same.
-    fn a_solution(&self) -> Vec<u64> {
+    /// Whether an equation without unknowns is left that does not hold.
+    fn is_contradiction(&self) -> bool {
+        self.rows.iter().zip(&self.right).any(|(row, right)| row.is_empty() && *right != 0)
+    }
+
+    /// One solution, drawn at random from all, with the constants or as if they were 0. The draw is the same every time,
+    /// so that two checks say the same.
+    fn a_solution(&self, constants: bool) -> Vec<u64> {
         let mut state = 0x9E37_79B9_7F4A_7C15_u64;
         let mut values: Vec<u64> =
             self.uses.iter().map(|_| 1 + scramble(&mut state) % (self.field.0 - 1)).collect();
         for pivot in self.pivots.iter().rev() {
             let others = self.rows[pivot.row].iter().filter(|(variable, _)| *variable != pivot.variable);
-            let sum = others.fold(0, |sum, (variable, coefficient)| {
+            let constant = if constants { self.right[pivot.row] } else { 0 };
+            let sum = others.fold(constant, |sum, (variable, coefficient)| {
                 self.field.plus(sum, self.field.times(*coefficient, values[*variable as usize]))
             });
             values[pivot.variable as usize] = self.field.minus(self.field.times(sum, pivot.inverse));
@@ -265,4 +356,26 @@ fn scramble(state: &mut u64) -> u64 {
     let z = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_has_its_number_and_what_does_not_has_none() {
+        // Two rows and two columns of a two by two table, its total and one corner: the other corners follow.
+        let sets: [&[usize]; 5] = [&[0, 1, 2, 3], &[0, 1], &[0, 2], &[0], &[1, 3]];
+        let incidence = Incidence::new(4, sets.iter().map(|set| set.iter().copied()));
+        let known = [Some(100), Some(60), Some(60), Some(22), None];
+        let found = Told::by(&incidence, &known).expect("a table");
+        assert_eq!([0, 1, 2, 3].map(|atom| found.of(&[atom])), [Some(22), Some(38), Some(38), Some(2)]);
+        assert_eq!(found.of(&[1, 3]), Some(40));
+        let known = [Some(100), Some(60), Some(60), None, None];
+        let found = Told::by(&incidence, &known).expect("a table");
+        assert_eq!([0, 1, 2, 3].map(|atom| found.of(&[atom])), [None; 4]);
+        assert_eq!((found.of(&[1, 3]), found.of(&[1, 2])), (Some(40), None));
+        let known = [Some(100), Some(60), Some(60), None, Some(41)];
+        assert!(Told::by(&incidence, &known).is_err());
+    }
 }

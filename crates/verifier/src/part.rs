@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
-    datatypes::{Int64Type, Schema, TimestampMillisecondType},
+    datatypes::{Fields, Int64Type, Schema, TimestampMillisecondType},
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use throng_schema::{Period, Report, Status, arrow_schema};
@@ -23,6 +23,18 @@ pub(crate) enum Cell {
 impl Cell {
     pub(crate) fn people(self) -> Option<i64> {
         if let Self::Published(people) = self { Some(people) } else { None }
+    }
+
+    /// The cell of a row's status and number, or what is wrong with them.
+    pub(crate) fn parse(status: &str, number: Option<i64>) -> Result<Self, &'static str> {
+        let known = Status::ALL.into_iter().find(|known| known.as_str() == status);
+        match (known, number) {
+            (Some(Status::Published), Some(number)) => Ok(Self::Published(number)),
+            (Some(Status::Withheld), None) => Ok(Self::Withheld),
+            (Some(Status::NoCoverage), None) => Ok(Self::NoCoverage),
+            (None, _) => Err("every status is known"),
+            _ => Err("a number stands where it is published and nowhere else"),
+        }
     }
 }
 
@@ -72,24 +84,14 @@ impl Part {
         for i in 0..batch.num_rows() {
             let row = || format!("row {}", before + i as u64 + 1);
             let number = (!people.is_null(i)).then(|| people.value(i));
-            let known = Status::ALL.into_iter().find(|known| known.as_str() == status.value(i));
-            let cell = match (known, number) {
-                (Some(Status::Published), Some(number)) => Cell::Published(number),
-                (Some(Status::Withheld), None) => Cell::Withheld,
-                (Some(Status::NoCoverage), None) => Cell::NoCoverage,
-                (None, _) => {
-                    faults.add(name, "every status is known", row);
-                    continue;
-                }
-                _ => {
-                    faults.add(name, "a number stands where it is published and nowhere else", row);
+            let cell = match Cell::parse(status.value(i), number) {
+                Ok(cell) => cell,
+                Err(check) => {
+                    faults.add(name, check, row);
                     continue;
                 }
             };
-            let period = period.map_or(INSTANT, |period| {
-                let known = [Period::Day, Period::Hour].map(Period::as_str);
-                known.into_iter().find(|known| *known == period.value(i)).unwrap_or_default()
-            });
+            let period = period.map_or(INSTANT, |period| known_period(period.value(i)));
             let place = release.places.find(level.value(i), place.value(i));
             match (place, self.rows.get_mut(&(period, at.value(i)))) {
                 (Some(place), Some(cells)) if cells[place] == Cell::Missing => cells[place] = cell,
@@ -100,6 +102,12 @@ impl Part {
     }
 }
 
+/// The word of a period as times have it; nothing for another word.
+pub(crate) fn known_period(word: &str) -> &'static str {
+    let known = [Period::Day, Period::Hour, Period::Window].map(Period::as_str);
+    known.into_iter().find(|known| *known == word).unwrap_or_default()
+}
+
 /// The rows of a Parquet file, if it is one and has these columns.
 pub(crate) fn read(
     dir: &Path,
@@ -107,12 +115,22 @@ pub(crate) fn read(
     expected: &Schema,
     faults: &mut Faults,
 ) -> Option<Vec<RecordBatch>> {
+    read_if(dir, name, |fields| fields == expected.fields(), faults)
+}
+
+/// The rows of a Parquet file, if it is one and its columns fit.
+pub(crate) fn read_if(
+    dir: &Path,
+    name: &str,
+    fits: impl Fn(&Fields) -> bool,
+    faults: &mut Faults,
+) -> Option<Vec<RecordBatch>> {
     let file = fs::File::open(dir.join(name)).ok()?;
     let Ok(builder) = ParquetRecordBatchReaderBuilder::try_new(file) else {
         faults.add(name, "the file is Parquet", || "no Parquet footer".to_owned());
         return None;
     };
-    if builder.schema().fields() != expected.fields() {
+    if !fits(builder.schema().fields()) {
         faults.add(name, "the columns are those of the report", || "names or types differ".to_owned());
         return None;
     }

@@ -47,6 +47,18 @@ impl Day {
     pub(crate) fn parts(&self) -> impl Iterator<Item = &Part> {
         self.presence.iter().chain(&self.visitors)
     }
+
+    /// The visitors of the day in every place.
+    pub(crate) fn came(&self) -> Option<&Row> {
+        let rows = &self.visitors.as_ref()?.rows;
+        rows.iter().find(|((period, _), _)| *period == Period::Day.as_str()).map(|(_, row)| row)
+    }
+
+    /// Which places have coverage, as presence or visitors tell.
+    pub(crate) fn covered(&self) -> Option<Vec<bool>> {
+        let row = self.parts().find_map(|part| part.rows.values().next())?;
+        Some(row.iter().map(|cell| *cell != Cell::NoCoverage).collect())
+    }
 }
 
 /// Reads the manifest, if it is one of a version that is known.
@@ -70,6 +82,7 @@ pub(crate) fn read_manifest(dir: &Path, faults: &mut Faults) -> Option<Manifest>
 impl Release {
     pub(crate) fn read(dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Option<Self> {
         let parameters = &manifest.parameters;
+        let factor: Option<f64> = parameters.expansion_factor.into();
         let parse = || {
             let (from, to): (Date, Date) = (parameters.from.parse().ok()?, parameters.to.parse().ok()?);
             let zone = TimeZone::get(&parameters.timezone).ok()?;
@@ -78,8 +91,7 @@ impl Release {
             let days = u32::try_from((to - from).get_days()).ok()?;
             let sane = parameters.k > 0
                 && parameters.step_s > 0
-                && parameters.expansion_factor > 0.0
-                && parameters.expansion_factor.is_finite()
+                && factor.is_none_or(|factor| factor > 0.0 && factor.is_finite())
                 && days < 10_000;
             let dates = from.series(jiff::ToSpan::day(1)).take_while(|date| *date <= to).collect();
             sane.then_some((dates, zone, reports?))
@@ -100,8 +112,11 @@ impl Release {
         {
             faults.add(MANIFEST, "every report and status is explained", || "missing or too many".to_owned());
         }
-        let adds_up = |name: &str| name == Report::Presence.as_str();
-        if manifest.reports.iter().any(|report| report.adds_up != adds_up(&report.name)) {
+        // Trips add up too, but not to the trips of a place: a report of them may say either.
+        let wrong = |name: &str, adds_up| {
+            adds_up != (name == Report::Presence.as_str()) && name != Report::Flows.as_str()
+        };
+        if manifest.reports.iter().any(|report| wrong(&report.name, report.adds_up)) {
             faults.add(MANIFEST, "it is said of presence alone that it adds up", || {
                 "another report".to_owned()
             });
@@ -113,16 +128,29 @@ impl Release {
             zone_name: parameters.timezone.clone(),
             step: SignedDuration::from_secs(parameters.step_s),
             k: parameters.k,
-            factor: Factor(parameters.expansion_factor),
+            factor: Factor(factor),
             reports,
             places: Places::read(dir, faults)?,
             rows: manifest.files.iter().map(|file| (file.path.clone(), file.rows)).collect(),
         })
     }
 
-    /// The least number that may be published.
+    /// The least number that may be published, as far as it is known.
     pub(crate) fn people_min(&self) -> i64 {
-        self.factor.people(self.k)
+        self.factor.people(self.k).unwrap_or(0)
+    }
+
+    /// The reports that have one number for every place and time.
+    pub(crate) const OF_PLACES: [Report; 2] = [Report::Presence, Report::Visitors];
+
+    /// The file of a report of all days together.
+    pub(crate) fn file_of_all(report: Report) -> String {
+        format!("{}/part.parquet", report.as_str())
+    }
+
+    /// Whether a report has a file for every day.
+    pub(crate) fn is_daily(report: Report) -> bool {
+        !matches!(report, Report::Frequency | Report::Occasions)
     }
 
     /// The file of a report on a day.
@@ -133,7 +161,7 @@ impl Release {
     /// Reads every report of a day.
     pub(crate) fn day(&self, date: Date, faults: &mut Faults) -> Day {
         let mut day = Day::default();
-        for report in &self.reports {
+        for report in self.reports.iter().filter(|report| Self::OF_PLACES.contains(report)) {
             let part = Part::read(self, Self::file(*report, date), *report, self.grid(*report, date), faults);
             match report {
                 Report::Presence => day.presence = part,
@@ -148,16 +176,40 @@ impl Release {
     fn grid(&self, report: Report, date: Date) -> BTreeMap<Time, Row> {
         let empty = || vec![Cell::Missing; self.places.len()];
         let key = |period: &'static str| move |at: i64| (period, at);
-        let hours = || self.times(date, SignedDuration::from_hours(1));
         let times: Vec<Time> = match report {
-            Report::Presence => self.times(date, self.step).into_iter().map(key(INSTANT)).collect(),
-            Report::Visitors => {
-                let day = hours().into_iter().take(1).map(key(Period::Day.as_str()));
-                day.chain(hours().into_iter().map(key(Period::Hour.as_str()))).collect()
-            }
+            Report::Presence => self.instants(date).into_iter().map(key(INSTANT)).collect(),
+            Report::Visitors => self.periods(date),
             _ => Vec::new(),
         };
         times.into_iter().map(|time| (time, empty())).collect()
+    }
+
+    /// The instants of a date.
+    pub(crate) fn instants(&self, date: Date) -> Vec<i64> {
+        self.times(date, self.step)
+    }
+
+    /// A date as a period, and its hours.
+    pub(crate) fn periods(&self, date: Date) -> Vec<Time> {
+        let hours = self.times(date, SignedDuration::from_hours(1));
+        let day = hours.first().map(|midnight| (Period::Day.as_str(), *midnight));
+        day.into_iter().chain(hours.iter().map(|hour| (Period::Hour.as_str(), *hour))).collect()
+    }
+
+    /// A date as a period.
+    pub(crate) fn day_of(&self, date: Date) -> Time {
+        (Period::Day.as_str(), self.instants(date).first().copied().unwrap_or_default())
+    }
+
+    /// All dates as a period.
+    pub(crate) fn window(&self) -> Time {
+        let first = self.dates.first().map_or(0, |date| self.day_of(*date).1);
+        (Period::Window.as_str(), first)
+    }
+
+    /// Whether a report is made.
+    pub(crate) fn makes(&self, report: Report) -> bool {
+        self.reports.contains(&report)
     }
 
     /// The start of every period of a date, hours or steps, on the local clock.

@@ -4,9 +4,10 @@ use rayon::prelude::*;
 
 use crate::{
     bounds::{Bounds, Contradiction, bounds},
-    check::Verdict,
+    check::{Verdict, rows::UNROUNDED},
     eliminate::{Recovered, recovered},
     fault::Faults,
+    incidence::Incidence,
     part::{Cell, Part, Row},
     places::Sums,
     programme::solved,
@@ -16,7 +17,6 @@ use crate::{
 pub(crate) const RECOVERED: &str = "no withheld number follows from published ones by adding and subtracting";
 const SMALL: &str = "no withheld number can be shown to be under k";
 const PINNED: &str = "no withheld number can only be one";
-const UNROUNDED: &str = "a whole number of devices gives every published number";
 const CONTRADICTION: &str = "some table of counts has the published numbers";
 
 /// What a reader can work out from one table.
@@ -32,30 +32,34 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn by(row: &Row, sums: &Sums, release: &Release, solve: bool) -> Self {
+        let cells: Vec<Cell> = sums.places.iter().map(|place| row[*place]).collect();
+        Self::of(&sums.incidence, &cells, release, solve)
+    }
+
+    /// From the cell of each column.
+    pub(crate) fn of(incidence: &Incidence, cells: &[Cell], release: &Release, solve: bool) -> Self {
         let mut unrounded = Vec::new();
-        let known: Vec<Option<Bounds>> = sums
-            .places
+        let known: Vec<Option<Bounds>> = cells
             .iter()
             .enumerate()
-            .map(|(column, place)| {
-                let people = row[*place].people()?;
-                let devices = release.factor.devices(people);
-                if devices.is_none() {
+            .map(|(column, cell)| {
+                let people = cell.people()?;
+                if release.factor.refuses(people) {
                     unrounded.push(column);
                 }
-                devices
+                release.factor.devices(people)
             })
             .collect();
-        let published: Vec<bool> = sums.places.iter().map(|place| row[*place].people().is_some()).collect();
+        let published: Vec<bool> = cells.iter().map(|cell| cell.people().is_some()).collect();
         let withheld = (0..published.len()).filter(|column| !published[*column]).collect();
-        let algebra = recovered(&sums.incidence, &published);
+        let algebra = recovered(incidence, &published);
         let (bounds, programmes) = if solve {
-            match solved(&sums.incidence, &known, release.k) {
+            match solved(incidence, &known, release.k) {
                 Ok(solved) => (Ok(solved.bounds), Some((solved.programmes, solved.unsolved))),
                 Err(contradiction) => (Err(contradiction), Some((0, 0))),
             }
         } else {
-            (bounds(&sums.incidence, &known), None)
+            (bounds(incidence, &known), None)
         };
         Self { withheld, algebra, bounds, programmes, unrounded }
     }

@@ -90,13 +90,14 @@ impl Known {
 /// Presence adds up: what is left of a place is what is withheld below, and must be nobody or at least k.
 fn sum_fault(parent: Cell, below: Known, release: &Release) -> Option<&'static str> {
     // Each number was rounded by itself: exact for a whole factor, else off by half a person each.
-    let slack = if release.factor.0.fract() == 0.0 { 0.0 } else { f64::from(below.terms + 1) / 2.0 };
+    let slack = if release.factor.is_whole() { 0.0 } else { f64::from(below.terms + 1) / 2.0 };
     let Some(sum) = parent.people() else {
         let told = parent == Cell::Withheld && !below.hidden && below.people > 0;
         return told.then_some("places do not add up to a withheld parent");
     };
     #[expect(clippy::cast_precision_loss, reason = "people are under 2^53")]
-    let (left, k) = (sum.saturating_sub(below.people) as f64, release.k as f64 * release.factor.0);
+    let (left, k) =
+        (sum.saturating_sub(below.people) as f64, release.k as f64 * release.factor.0.unwrap_or(0.0));
     if left < -slack || (!below.hidden && left > slack) {
         Some("places add up to their parent")
     } else {
@@ -111,7 +112,7 @@ fn union_fault(parent: Cell, below: &[Cell], release: &Release) -> Option<&'stat
     let most = below.iter().filter_map(|cell| cell.people()).max().unwrap_or(0);
     let all = below.iter().filter_map(|cell| cell.people()).fold(0, i64::saturating_add);
     let hidden = below.contains(&Cell::Withheld);
-    let whole = release.factor.0.fract() == 0.0;
+    let whole = release.factor.is_whole();
     let rounding = if whole { 0 } else { i64::try_from(below.len()).unwrap_or(i64::MAX) };
     (visitors < most || (!hidden && visitors > all.saturating_add(rounding)))
         .then_some("visitors of a place are between the most and the sum of those in it")

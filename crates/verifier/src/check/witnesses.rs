@@ -293,8 +293,9 @@ impl Found<'_> {
     fn judge(&mut self, column: usize, sum: i64, reach: &mut [Reach]) {
         match self.table.cell(column) {
             Cell::Published(people) => {
-                let devices = u64::try_from(sum).ok();
-                if devices.map(|devices| self.table.release.factor.people(devices)) != Some(people) {
+                let said = u64::try_from(sum).ok().map(|devices| self.table.release.factor.people(devices));
+                // Without a single factor a number of devices says no number of people.
+                if said != Some(None) && said != Some(Some(people)) {
                     self.faults.push((NUMBERS, Some(self.table.sums.places[column])));
                 }
             }
