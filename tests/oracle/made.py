@@ -161,9 +161,9 @@ class Maker:
                 continue
             fields = FIELDS[report]
             of_double = report == "context"
-            shape = ", ".join(f"{f} {KINDS.get(f, 'DOUBLE' if of_double and f not in ('period', 'level', 'place', 'status') else 'VARCHAR')}" for f in fields)
-            check.make_table(con, "r", shape.replace("at BIGINT", "\"at\" BIGINT") + ", day DATE", [[*(row[f] for f in fields), row["day"]] for row in rows])
-            picked = ", ".join(f"make_timestamp(\"{f}\") AT TIME ZONE 'UTC' AS \"{f}\"" if f in MOMENTS else f for f in fields)
+            shape = ", ".join(f"f_{f} {KINDS.get(f, 'DOUBLE' if of_double and f not in ('period', 'level', 'place', 'status') else 'VARCHAR')}" for f in fields)
+            check.make_table(con, "r", shape + ", day DATE", [[*(row[f] for f in fields), row["day"]] for row in rows])
+            picked = ", ".join((f"make_timestamp(f_{f}) AT TIME ZONE 'UTC'" if f in MOMENTS else f"f_{f}") + f' AS "{f}"' for f in fields)
             if report in reports.ONE_FILE:
                 (self.folder() / report).mkdir(parents=True, exist_ok=True)
                 con.execute(f"COPY (SELECT {picked} FROM r) TO '{self.folder()}/{report}/part.parquet'")

@@ -33,7 +33,7 @@ class Whole(Case):
         (f / "occasions.csv").write_text(
             "occasion,name,start,end,postal_codes,cells\n"
             f"fair,A fair,{noon},{last or day}T20:00:00,1000;2000,\n"
-            f"match,A match,{last or day}T13:07:00+02:00,{last or day}T15:22:00+02:00,,B;a1\n"
+            f"match,A match,{last or day}T13:07:00+02:00,{last or day}T19:22:00+02:00,,B;a1\n"
             f"dawn,At dawn,{day}T00:00:00,{day}T06:00:00,1001,b\n", encoding="utf-8")
         (f / "census.csv").write_text("place,level,population,area_km2\nBE,country,11000,300.5\n1000,postal_code,77,2.25\n1001,postal_code,0,1\n", encoding="utf-8")
         self.argv += ["--residence", str(f / "residence.csv"), "--occasions", str(f / "occasions.csv"), "--census", str(f / "census.csv")]
@@ -329,7 +329,7 @@ class Rules(unittest.TestCase):
                 self.assertEqual(said.get("visitors of nested groups", 0), self.nested(maker), seed)
                 found |= set(said)
         for rule in ("classes not shown", "places not shown", "hours not shown", "visitors of nested groups", "visitors by residence of nested places",
-                     "at least so much in nested places", "around the occasion"):
+                     "at least so much in nested places", "around the occasion", "the rest of the occasion"):
             self.assertIn(rule, found)
 
     def published(self, maker, series):
