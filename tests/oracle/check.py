@@ -27,7 +27,7 @@ import duckdb
 HERE = pathlib.Path(__file__).resolve().parent
 LEVELS = ["country", "region", "province", "commune", "postal_code"]
 REASONS = ["malformed", "missing_field", "wrong_type", "expired", "outside_window", "opted_out", "unknown_cell", "duplicate"]
-EVENT_COLUMNS = ["event_time", "subscriber_id", "cell_id", "end_time", "event_type"]
+EVENT_COLUMNS = ["event_time", "subscriber_id", "cell_id", "end_time", "event_type", "home_plmn"]
 PLAN_COLUMNS = ["cell_id", "postal_code", "valid_from", "valid_to"]
 ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 MICROS = 1_000_000
@@ -62,6 +62,14 @@ def flags(argv):
     p.add_argument("--cell-places", nargs="+", dest="cell_places",
                    help="cell_id,postal_code (and valid_from,valid_to), for a plan that has only geometry")
     p.add_argument("--opt-out", nargs="+", dest="opt_out")
+    p.add_argument("--residence", nargs="+", help="where subscribers live: subscriber_id with postal_code or commune")
+    p.add_argument("--occasions", nargs="+", help="occasion,name,start,end and postal_codes or cells (several with ; between)")
+    p.add_argument("--census", nargs="+", help="place,level,population,area_km2")
+    p.add_argument("--mcc", help="mcc,country: the countries of mobile country codes (default: the table of this repository)")
+    p.add_argument("--min-stay", dest="min_stay")
+    p.add_argument("--subscriber-id-kind", dest="subscriber_id_kind", choices=["opaque", "imsi"])
+    p.add_argument("--reports", help="reports that must be there, with commas (default: those of the config, if it names any)")
+    p.add_argument("--no-rules", action="store_true", help="compare numbers alone; leave out the rules of protection")
     p.add_argument("--from", dest="from_")
     p.add_argument("--to")
     p.add_argument("--as-of", dest="as_of")
@@ -129,6 +137,14 @@ class Settings:
         self.cells = find_files(paths(args.cells, "cells"), "--cells")
         self.cell_places = find_files(paths(args.cell_places, "cell_places"), "--cell-places", need=False)
         self.opt_out = find_files(paths(args.opt_out, "opt_out"), "--opt-out", need=False)
+        self.residence = find_files(paths(args.residence, "residence"), "--residence", need=False)
+        self.occasions = find_files(paths(args.occasions, "occasions"), "--occasions", need=False)
+        self.census = find_files(paths(args.census, "census"), "--census", need=False)
+        self.mcc = args.mcc or str(HERE.parents[1] / "crates/ingest/data/mcc/mcc.csv")
+        self.min_stay = duration(pick(args.min_stay, "min_stay", default="15min"))
+        self.imsi = pick(args.subscriber_id_kind, "subscriber_id_kind", default="opaque") == "imsi"
+        self.reports = args.reports.split(",") if args.reports else listed(pick(None, "reports"))
+        self.rules = not args.no_rules
         first = pick(args.from_, "from")
         if first is None:
             raise Unusable("--from is missing")
@@ -162,7 +178,7 @@ class Settings:
         self.event_columns = {name: [name] for name in EVENT_COLUMNS}
         self.plan_columns = {name: [name] for name in PLAN_COLUMNS}
         for path, value in leaves:
-            if len(path) < 2:
+            if len(path) < 2 or any(part.startswith(("residence", "occasion", "census", "opt_out")) for part in path[:-1]):
                 continue
             of_plan = any(part.startswith(("cell", "plan", "network")) for part in path[:-1])
             target = self.plan_columns if of_plan else self.event_columns
@@ -193,6 +209,10 @@ class Settings:
         out = [("presence", "instant", us, d) for us, d in self.grid(self.step)]
         out += [("visitors", "hour", us, d) for us, d in self.grid(3600 * MICROS)]
         return out + [("visitors", "day", us, d) for d, us in self.midnights[:-1]]
+
+    def day_at(self, us):
+        """The local day that holds a moment of the window."""
+        return max(d for d, start in self.midnights if start <= us)
 
 
 def day_of(value):
@@ -371,10 +391,10 @@ def zone_macro(settings):
             f"WHEN l BETWEEN {near_lo} AND {near_hi} THEN {chain(near, start)} ELSE {chain(steps, first)} END")
 
 
-def sections():
-    """oracle.sql as {name: SQL}."""
+def sections(file="oracle.sql"):
+    """A file of SQL as {name: SQL}."""
     out, name = {}, None
-    for line in (HERE / "oracle.sql").read_text(encoding="utf-8").splitlines():
+    for line in (HERE / file).read_text(encoding="utf-8").splitlines():
         if line.startswith("-- section: "):
             name = line.split()[2]
             out[name] = []
@@ -420,8 +440,8 @@ def opt_outs(con, settings):
     return out
 
 
-def place_tree(con, release):
-    """All places of the five levels, and for each postal code its place at each level, from places.parquet."""
+def place_lines(con, release):
+    """For each place of the five levels, its place at each level from its own upward, from places.parquet."""
     path = os.path.join(release, "places.parquet")
     if not os.path.exists(path):
         raise Unusable("the release has no places.parquet")
@@ -429,20 +449,24 @@ def place_tree(con, release):
     parents = {(level, place): parent for level, place, parent in rows}
     if len(parents) != len(rows):
         raise Unusable("places.parquet names a place twice at one level")
-    tree = {}
+    lines = {}
     for level, place, _ in rows:
-        if level != "postal_code":
-            continue
         line, here = {level: place}, (level, place)
         while parents[here] is not None:
             above = LEVELS[:LEVELS.index(here[0])]
             # A level may be passed over: a commune may hang on its region.
             here = next(((up, parents[here]) for up in reversed(above) if (up, parents[here]) in parents), None)
             if here is None:
-                raise Unusable(f"places.parquet: the parent of a place above postal code {place} is not in it")
+                raise Unusable(f"places.parquet: the parent of a place above {level} {place} is not in it")
             line[here[0]] = here[1]
-        tree[place] = line
-    return sorted(parents), tree
+        lines[level, place] = line
+    return lines
+
+
+def place_tree(con, release):
+    """All places of the five levels, and for each postal code its place at each level."""
+    lines = place_lines(con, release)
+    return sorted(lines), {place: line for (level, place), line in lines.items() if level == "postal_code"}
 
 
 def make_table(con, name, columns, rows):
@@ -474,8 +498,9 @@ class Clock:
         self.at = now
 
 
-def expect_sql(con, settings, tree, plan, clock):
-    """Fills `expected` by oracle.sql. Returns the rows by (file, reason); duplicates stand under file None."""
+def expect_sql(con, settings, tree, plan, clock, wanted=("presence", "visitors"), world=None):
+    """Fills `expected`, and `numbers` for the other reports, by SQL. Returns the rows by (file, reason); duplicates stand under file None."""
+    import reports
     sql = sections()
     con.execute(sql["macros"])
     con.execute(zone_macro(settings))
@@ -488,23 +513,26 @@ def expect_sql(con, settings, tree, plan, clock):
     con.execute(sql["tables"])
     clock("plan and places")
     for number, path in enumerate(settings.events):
-        read_file(con, settings, number, path, sql["file_rows"])
+        read_file(con, settings, number, path, sql["file_rows"], homes=bool(world and world.mcc))
     clock("event files")
     con.execute(sql["intervals"])
     clock("intervals")
-    make_table(con, "instants", "i INTEGER, us BIGINT, day DATE", [(n, us, d) for n, (us, d) in enumerate(settings.grid(settings.step))])
-    make_table(con, "hours", "h INTEGER, us BIGINT, day DATE", [(n, us, d) for n, (us, d) in enumerate(settings.grid(3600 * MICROS))])
-    make_table(con, "days", "day_no INTEGER, us BIGINT, day DATE", [(n, us, d) for n, (d, us) in enumerate(settings.midnights[:-1])])
-    con.execute(sql["measures"])
-    clock("presence and visits")
-    for level in LEVELS:
-        con.execute(f"SET VARIABLE level = {quoted(level)}")
-        con.execute(sql["visitors"])
-    clock("visitors")
+    reports.make_clock(con, settings)
+    con.execute(sql["grounds"])
+    if {"presence", "visitors"} & set(wanted):
+        con.execute(sql["measures"])
+        clock("presence and visits")
+    if "visitors" in wanted:
+        for level in LEVELS:
+            con.execute(f"SET VARIABLE level = {quoted(level)}")
+            con.execute(sql["visitors"])
+        clock("visitors")
+    if world:
+        reports.numbers_sql(con, settings, world, tree, set(wanted), clock)
     return {(f, reason): n for f, reason, n in con.execute("SELECT file_no, reason, sum(n) FROM counts GROUP BY ALL").fetchall()}
 
 
-def read_file(con, settings, number, path, sql):
+def read_file(con, settings, number, path, sql, homes=False):
     rejects = not is_parquet(path)
     if rejects:
         clause, columns = csv_table(con, path, settings.delimiter, settings.csv_columns if settings.no_header else None, rejects=True)
@@ -526,14 +554,25 @@ def read_file(con, settings, number, path, sql):
             kind_ok += f" AND coalesce({text} IN ({', '.join(quoted(x) for x in sorted(settings.keep_types))}), false)"
         if settings.drop_types:
             kind_ok += f" AND coalesce({text} NOT IN ({', '.join(quoted(x) for x in sorted(settings.drop_types))}), true)"
+    codes = []
+    if homes and found["home_plmn"][0]:
+        codes.append(mcc_of(as_text(*found["home_plmn"][0]), "[0-9]{5,6}"))
+    if homes and settings.imsi:
+        codes.append(mcc_of(as_text(*found["subscriber_id"][0]), "[0-9]{6,15}"))
     con.execute(f"""CREATE OR REPLACE TEMP VIEW stage AS SELECT
         {t[0]} AS t_given, {t[1]} AS t_utc, {t[2]} AS t_local, {e[0]} AS e_given, {e[1]} AS e_utc, {e[2]} AS e_local,
-        {as_blob(*found['subscriber_id'][0])} AS sub, {joined_blob(found['cell_id'], settings.separator)} AS cell, {kind_ok} AS kind_ok
+        {as_blob(*found['subscriber_id'][0])} AS sub, {joined_blob(found['cell_id'], settings.separator)} AS cell, {kind_ok} AS kind_ok,
+        coalesce({', '.join(codes + ['NULL::INTEGER'])}) AS mcc
         FROM {clause}""")
     con.execute(f"SET VARIABLE file_no = {number}")
     con.execute(sql)
     if rejects and con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'refused'").fetchone()[0]:
         con.execute(f"INSERT INTO counts SELECT {number}, 'malformed', count(DISTINCT line_byte_position) FROM refused")
+
+
+def mcc_of(text, shape):
+    """The country code that a home network, or an IMSI, begins with; null where it is not of that shape."""
+    return f"CASE WHEN regexp_full_match({text}, '{shape}') THEN left({text}, 3)::INTEGER END"
 
 
 # ---------------------------------------------------------------- the release
@@ -542,13 +581,13 @@ def local_text(us, zone):
     return (EPOCH + dt.timedelta(microseconds=us)).astimezone(zone).isoformat(timespec="minutes")
 
 
-def load_released(con, settings, notes):
-    """Reads the rows of the release into `released`; returns which reports it has and any fault of its columns."""
+def load_released(con, settings, notes, there):
+    """Reads the rows of presence and visitors into `released`; returns which of them are there and any fault of their columns."""
     con.execute("CREATE TABLE released (report VARCHAR, period VARCHAR, us BIGINT, day DATE, level VARCHAR, place VARCHAR, people BIGINT, status VARCHAR)")
     faults, reports = [], []
     for report, column in (("presence", "instant"), ("visitors", "period_start")):
         folder = os.path.join(settings.release, report)
-        if not glob.glob(os.path.join(folder, "date=*", "part.parquet")):
+        if report not in there:
             notes.append(f"the release has no {report}")
             continue
         reports.append(report)
@@ -644,6 +683,7 @@ def strip_root(text):
 # ---------------------------------------------------------------- the whole
 
 def run(argv=None, out=sys.stdout):
+    import reports as other
     args = flags(argv)
     settings = Settings(args)
     if not settings.release:
@@ -658,19 +698,33 @@ def run(argv=None, out=sys.stdout):
         stray = len({r[1] for r in plan} - set(tree))
         if stray:
             notes.append(f"{stray} postal codes of the plan are not in places.parquet: their cells count as unknown")
+        there = other.find(settings.release)
+        if not there:
+            raise Unusable("the release has no report")
+        wanted = other.needed(there)
+        # The reports beside presence and visitors, and the rules, need more; without them nothing of it is made.
+        world = other.World(con, settings, tree, plan, wanted)
+        world.fill(con, settings, tree)
         if settings.brute:
             import brute
-            counts, expected = brute.expect(con, settings, tree, plan, opt_outs(con, settings))
-            make_table(con, "expected", "report VARCHAR, period VARCHAR, us BIGINT, level VARCHAR, place VARCHAR, devices BIGINT",
-                       [(*key, n) for key, n in expected.items()])
+            read = brute.read(con, settings, tree, plan, opt_outs(con, settings))
+            counts, expected = read.counts, brute.expect(settings, tree, read)
+            con.execute(sections()["grounds"])
+            fill = [(*key, n) for key, n in expected.items()]
+            make_table(con, "expected", "report VARCHAR, period VARCHAR, us BIGINT, level VARCHAR, place VARCHAR, devices BIGINT", fill)
+            other.numbers_brute(con, settings, expected, brute.more(con, settings, tree, read, world, wanted))
         else:
-            counts = expect_sql(con, settings, tree, plan, clock)
-        reports, faults = load_released(con, settings, notes)
-        if not reports:
-            raise Unusable("the release has neither presence nor visitors")
+            counts = expect_sql(con, settings, tree, plan, clock, wanted, world)
+        reports, faults = load_released(con, settings, notes, there)
         table = compare(con, settings, reports, places, tree, plan, sections())
         clock("comparison")
-        count = sum(row[-1] for row in table)
+        more_table, more_kinds, more_lines = other.compare(con, settings, world, there, clock)
+        missing = [r for r in settings.reports if r not in there]
+        if missing and args.reports:
+            faults.append(f"the release has no {', '.join(missing)}")
+        elif missing:
+            notes.append(f"the config names {', '.join(missing)}, which the release has not")
+        count = sum(row[-1] for row in table) + sum(n for _, n in more_kinds)
         totals = None
         if settings.ledger:
             ledger_faults, totals = check_ledger(settings, counts)
@@ -678,24 +732,24 @@ def run(argv=None, out=sys.stdout):
         count += len(faults)
 
         heads = ("report", "period", "level", "cells", "published", "withheld", "protective", "no_coverage", "mismatches")
-        print("{:<9} {:<8} {:<12} {:>9} {:>10} {:>9} {:>11} {:>12} {:>11}".format(*heads), file=out)
-        for row in table:
-            print("{:<9} {:<8} {:<12} {:>9} {:>10} {:>9} {:>11} {:>12} {:>11}".format(*row), file=out)
+        wide = "{:<9} {:<8} {:<12} {:>9} {:>10} {:>9} {:>11} {:>12} {:>11}" if not more_table else "{:<9} {:<16} {:<12} {:>9} {:>10} {:>9} {:>11} {:>12} {:>11}"
+        for row in [heads, *table, *more_table]:
+            print(wide.format(*row), file=out)
         if totals:
             print("ledger    rows " + ", ".join(f"{r} {n}" for r, n in totals.items()), file=out)
         for note in notes:
             print(f"note: {note}", file=out)
         if count:
             kinds = con.execute("SELECT fault, count(*) FROM compared WHERE fault IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1").fetchall()
-            for fault, n in kinds:
+            for fault, n in kinds + more_kinds:
                 print(f"{n:>9} x {fault}", file=out)
-            print(f"{count} differences; the first 20:", file=out)
+            print(f"{count} differences; the first 20 of each kind of table:" if more_kinds else f"{count} differences; the first 20:", file=out)
             rest = con.execute("""SELECT report, period, level, place, us, fault, status, people, devices, due FROM compared WHERE fault IS NOT NULL
                 ORDER BY report, us, period, level, place LIMIT 20""").fetchall()
             lines = faults + [f"{report} {period} {local_text(us, settings.zone)} {level} {place}: {fault} "
                               f"(status {status}, people {people}; devices {devices}, people due {due})"
                               for report, period, level, place, us, fault, status, people, devices, due in rest]
-            for line in lines[:20]:
+            for line in lines[:20] + more_lines:
                 print("  " + line, file=out)
             return 1
         print("all agree", file=out)

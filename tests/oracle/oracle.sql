@@ -1,5 +1,5 @@
 -- This file states SPEC sections 3 and 4 in SQL: from event rows to presence and visitors, and from those
--- to the differences with a release. check.py sets the variables, makes the small tables it names
+-- to the differences with a release. The other reports follow in reports.sql, from the intervals made here. check.py sets the variables, makes the small tables it names
 -- (listed under each section) and runs the sections in order; sections marked "per file" run once a file.
 --
 -- All times are BIGINT microseconds since 1970 in UTC. Variables, read with getvariable():
@@ -46,13 +46,15 @@ CREATE TABLE plan AS
   JOIN cells c USING (cell) JOIN tree t ON t.pc = s.pc;
 CREATE TABLE used_rows (sub BLOB, t BIGINT, e BIGINT, cell_no BIGINT, pc_no INTEGER);
 CREATE TABLE counts (file_no INTEGER, reason VARCHAR, n BIGINT);
+-- The home network's country code, by subscriber: the smallest of its used rows, second copies among them.
+CREATE TABLE home_codes (sub BLOB, mcc INTEGER);
 
 -- section: file_rows (per file)
--- stage(t_given, t_utc, t_local, e_given, e_utc, e_local, sub, cell, kind_ok) is a view that check.py makes for the file.
+-- stage(t_given, t_utc, t_local, e_given, e_utc, e_local, sub, cell, kind_ok, mcc) is a view that check.py makes for the file.
 -- One reason a row: the first that applies.
 CREATE OR REPLACE TEMP TABLE judged AS
   WITH timed AS (
-    SELECT t_given, e_given, sub, cell, kind_ok,
+    SELECT t_given, e_given, sub, cell, kind_ok, mcc,
            coalesce(t_utc, zone_utc(t_local)) AS t, coalesce(e_utc, zone_utc(e_local)) AS e
     FROM stage)
   SELECT CASE
@@ -64,12 +66,13 @@ CREATE OR REPLACE TEMP TABLE judged AS
       WHEN o.sub IS NOT NULL THEN 'opted_out'
       WHEN p.cell_no IS NULL THEN 'unknown_cell'
       ELSE 'used' END AS reason,
-    r.sub, r.t, r.e, p.cell_no, p.pc_no
+    r.sub, r.t, r.e, p.cell_no, p.pc_no, r.mcc
   FROM timed r
   LEFT JOIN optout o ON o.sub = r.sub
   LEFT JOIN plan p ON p.cell = r.cell AND p.vf <= r.t AND r.t < p.vt;
 INSERT INTO counts SELECT getvariable('file_no'), reason, count(*) FROM judged GROUP BY reason;
 INSERT INTO used_rows SELECT sub, t, e, cell_no, pc_no FROM judged WHERE reason = 'used';
+INSERT INTO home_codes SELECT sub, min(mcc) FROM judged WHERE reason = 'used' AND mcc IS NOT NULL GROUP BY sub;
 DROP TABLE judged;
 
 -- section: intervals
@@ -97,22 +100,28 @@ CREATE TABLE marks AS
   JOIN plan p ON p.cell_no = x.cell_no AND p.vf <= x.t AND x.t < p.vt
   WHERE x.t >= getvariable('lo_us') AND x.t < getvariable('hi_us');
 DROP TABLE once;
--- The time nearest to each event, up to hold away, cut to the window.
-CREATE TABLE intervals AS
+-- The time nearest to each event, up to hold away; an interval without length is none.
+CREATE TABLE held AS
   WITH beside AS (
-    SELECT s, pc_no, t, lag(t) OVER w AS before, lead(t) OVER w AS after
+    SELECT s, pc_no, cell_no, t, lag(t) OVER w AS before, lead(t) OVER w AS after
     FROM marks WINDOW w AS (PARTITION BY s ORDER BY t, cell_no)),
   bounds AS (
-    SELECT s, pc_no,
+    SELECT s, pc_no, cell_no,
       CASE WHEN before IS NULL OR t - before > 2 * getvariable('hold') THEN t - getvariable('hold')
            ELSE before + (t - before) // 2 END AS a,
       CASE WHEN after IS NULL OR after - t > 2 * getvariable('hold') THEN t + getvariable('hold')
            ELSE t + (after - t) // 2 END AS b
     FROM beside)
-  SELECT s, pc_no, greatest(a, getvariable('from_us')) AS a, least(b, getvariable('end_us')) AS b
-  FROM bounds
-  WHERE a < b AND a < getvariable('end_us') AND b > getvariable('from_us');
+  SELECT s, pc_no, cell_no, a, b FROM bounds WHERE a < b;
 DROP TABLE marks;
+-- The same, cut to the window.
+CREATE VIEW intervals AS
+  SELECT s, pc_no, cell_no, greatest(a, getvariable('from_us')) AS a, least(b, getvariable('end_us')) AS b
+  FROM held WHERE a < getvariable('end_us') AND b > getvariable('from_us');
+
+-- section: grounds
+-- expected(report, period, us, level, place, devices): every number of presence and visitors that is not nought.
+CREATE TABLE expected (report VARCHAR, period VARCHAR, us BIGINT, level VARCHAR, place VARCHAR, devices BIGINT);
 
 -- section: measures
 -- instants(i, us, day), hours(h, us, day) and days(day, us) are there already; ticks are the instants and hour starts together.
@@ -131,7 +140,6 @@ CREATE TABLE spans AS
   FROM intervals v
   ASOF JOIN ticks x ON v.a >= x.us
   ASOF JOIN ticks y ON (v.b - 1) >= y.us;
-DROP TABLE intervals;
 
 CREATE TABLE presence_pc AS
   SELECT i, pc_no, count(*) AS devices
@@ -142,8 +150,6 @@ DROP TABLE spans;
 CREATE TABLE day_visits AS
   SELECT DISTINCT d.day_no, v.pc_no, v.s FROM visits v JOIN hours USING (h) JOIN days d USING (day);
 
--- expected(report, period, us, level, place, devices): every number that is not nought.
-CREATE TABLE expected (report VARCHAR, period VARCHAR, us BIGINT, level VARCHAR, place VARCHAR, devices BIGINT);
 CREATE TABLE ancestors AS
   SELECT pc_no, unnest([
     {level: 'postal_code', place: pc}, {level: 'commune', place: commune}, {level: 'province', place: province},
