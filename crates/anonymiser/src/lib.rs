@@ -23,7 +23,7 @@
 //!     fn pour(&self, entrance: &Entrance<'_>) -> Result<(), Self::Error> {
 //!         let mut batch = entrance.batch(0);
 //!         for id in 0..40_u8 {
-//!             if let Ok(pass) = batch.meet(&[id]) {
+//!             if let Ok(pass) = batch.meet(&[id], None) {
 //!                 batch.admit(pass, 1_000, VersionIx(0));
 //!             }
 //!         }
@@ -67,6 +67,7 @@ mod nested;
 mod policy;
 mod protect;
 mod protected_table;
+mod recent;
 mod share;
 mod subscriber;
 mod suppress;

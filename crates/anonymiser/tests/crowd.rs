@@ -23,7 +23,7 @@ impl Source for Rows {
         let turned_away = AtomicUsize::new(0);
         self.0.par_iter().for_each(|(id, at_us, cell, file, end_us)| {
             let mut batch = entrance.batch(*file);
-            match (batch.meet(&id.to_be_bytes()), end_us) {
+            match (batch.meet(&id.to_be_bytes(), None), end_us) {
                 (Err(_), _) => _ = turned_away.fetch_add(1, Ordering::Relaxed),
                 (Ok(pass), None) => batch.admit(pass, *at_us, VersionIx(*cell)),
                 (Ok(pass), Some(end_us)) => batch.admit_session(pass, *at_us, *end_us, VersionIx(*cell)),
