@@ -107,7 +107,7 @@ fn inspect_events(
     bar.done();
     let whole = crowd.left_over().is_none();
     let counted = crowd.count(&[], |cell, _| Some(cell), |_, _| {});
-    tally.settle(&counted.duplicates).map_err(Failure::failed)?;
+    tally.settle(&[(Reason::Duplicate, counted.duplicates.clone())]).map_err(Failure::failed)?;
     let facts = events.facts();
     let rows = facts.iter().zip(&tally.files).map(|(facts, file)| {
         let (first, last) = file.times_us.map_or((None, None), |(first, last)| (Some(first), Some(last)));

@@ -208,7 +208,8 @@ impl Room {
         self.bar.done();
         let mut gathered =
             gathered.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))?;
-        gathered.tally.settle(&gathered.counted.duplicates).map_err(Failure::failed)?;
+        let found = [(Reason::Duplicate, gathered.counted.duplicates.clone())];
+        gathered.tally.settle(&found).map_err(Failure::failed)?;
         Ok(gathered)
     }
 
@@ -315,7 +316,15 @@ fn release_failure(error: ReleaseError) -> Failure {
 
 /// Rows that the operator asked to leave out are no fault of the inputs.
 fn asked_for(reason: Reason) -> bool {
-    matches!(reason, Reason::WrongType | Reason::OutsideWindow | Reason::OptedOut)
+    matches!(
+        reason,
+        Reason::WrongType
+            | Reason::OutsideWindow
+            | Reason::OptedOut
+            | Reason::Machine
+            | Reason::ImpossibleSpeed
+            | Reason::PingPong
+    )
 }
 
 /// Refuses inputs of which too much is unusable.

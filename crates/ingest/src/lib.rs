@@ -32,6 +32,7 @@ mod csv;
 mod events;
 mod files;
 mod geometry;
+mod home;
 mod mcc;
 mod opt_out;
 mod parquet;
