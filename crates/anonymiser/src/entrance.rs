@@ -131,6 +131,9 @@ pub enum Turned {
     Machine,
 }
 
+/// Subscribers whose verdict by a hashed list a batch remembers: a mebibyte, which is read faster than a hash is made.
+const VERDICTS_RECENT: usize = 1 << 16;
+
 /// Rows on their way in, all from one file.
 pub struct Batch<'a> {
     entrance: &'a Entrance<'a>,
@@ -139,6 +142,7 @@ pub struct Batch<'a> {
     sessions: Vec<(usize, Session)>,
     homes: Vec<(u64, u16)>,
     homes_recent: Recent<u16>,
+    verdicts_recent: Recent<bool>,
 }
 
 impl<'a> Entrance<'a> {
@@ -173,6 +177,7 @@ impl<'a> Entrance<'a> {
             sessions: Vec::new(),
             homes: Vec::new(),
             homes_recent: Recent::new(HOMES_RECENT),
+            verdicts_recent: Recent::new(VERDICTS_RECENT),
         }
     }
 
@@ -273,7 +278,7 @@ impl Batch<'_> {
     pub fn meet(&mut self, id: &[u8], mcc: Option<u16>) -> Result<Pass, Turned> {
         let subscribers = self.entrance.subscribers;
         let pseudonym = subscribers.pseudonym(id);
-        if subscribers.opted_out(pseudonym) {
+        if subscribers.opted_out(pseudonym) || self.digest_opted_out(pseudonym, id) {
             Err(Turned::OptedOut)
         } else if subscribers.is_machine(pseudonym) {
             Err(Turned::Machine)
@@ -308,6 +313,18 @@ impl Batch<'_> {
             self.keep_home(&pass);
             self.flush_if_full();
         }
+    }
+
+    /// Whether the operator's list has the digest of this subscriber: hashed once, and remembered for a while.
+    #[inline]
+    fn digest_opted_out(&mut self, pseudonym: u64, id: &[u8]) -> bool {
+        let subscribers = self.entrance.subscribers;
+        let Some(hash) = subscribers.digests() else { return false };
+        self.verdicts_recent.get(pseudonym).unwrap_or_else(|| {
+            let verdict = subscribers.digest_opted_out(hash, id);
+            self.verdicts_recent.put(pseudonym, verdict);
+            verdict
+        })
     }
 
     #[inline]

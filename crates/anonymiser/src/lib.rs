@@ -49,7 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In reading order: [`subscriber`](Subscribers), [`entrance`](Entrance), [`crowd`](Crowd),
+//! In reading order: [`subscriber`](Subscribers), [`opt_out_hash`](OptOutHash), [`entrance`](Entrance), [`crowd`](Crowd),
 //! [`trajectory`](Trajectory), [`count_table`](CountTable), [`policy`](Policy), [`protect`](protect()),
 //! [`lattice`](Lattice), [`suppress`](suppress()) (with `exchange` and `eliminate` behind it), `nested`,
 //! [`protected_table`](ProtectedTable).
@@ -64,6 +64,7 @@ mod exchange;
 mod lattice;
 mod layout;
 mod nested;
+mod opt_out_hash;
 mod policy;
 mod protect;
 mod protected_table;
@@ -78,6 +79,7 @@ pub use crowd::{Crowd, GatherError, Source};
 pub use entrance::{Batch, Entrance, Pass, Turned};
 pub use lattice::Lattice;
 pub use layout::{Frame, FrameError};
+pub use opt_out_hash::{Algorithm, OptOutHash, UnknownAlgorithm};
 pub use policy::{Policy, SmallThreshold, Threshold};
 pub use protect::{Guard, protect};
 pub use protected_table::{Account, Protected, ProtectedTable, Witness};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use rayon::prelude::*;
 use throng_anonymiser::{
-    Ballot, Counted, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Shares, Source,
-    Subscribers, Threshold, Trajectory, protect,
+    Algorithm, Ballot, Counted, Crowd, Entrance, Frame, Guard, Lattice, OptOutHash, Policy, Shape, Share,
+    Shares, Source, Subscribers, Threshold, Trajectory, protect,
 };
 use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
 
@@ -138,6 +138,26 @@ fn who_opted_out_is_turned_away_in_every_pass() {
         Crowd::gather(&Rows(rows.to_vec()), &subscribers, &frame(PLENTY), Share::whole()).expect("gathers");
     assert_eq!(turned_away, 2);
     assert_eq!(crowd.count(&[shape()], |cell, _| Some(cell), mark).devices, 1);
+}
+
+#[test]
+fn whose_digest_is_listed_is_turned_away_and_nobody_else() {
+    let hash = OptOutHash::new(Algorithm::Blake3, "before".to_owned(), "after".to_owned());
+    let rows: Vec<Row> = (0..300).map(|i| (i % 100, i64::from(i % 50), 0, 0, None)).collect();
+    let turned_away = |salted: bool, hashed: bool| {
+        let mut subscribers = Subscribers::new().expect("key");
+        if hashed {
+            subscribers.hash_with(hash.clone());
+        }
+        for id in [7_u16, 9] {
+            let [before, after] = if salted { [&b"before"[..], b"after"] } else { [&b""[..]; 2] };
+            let salted = [before, &id.to_be_bytes(), after].concat();
+            subscribers.opt_out_digest(blake3::hash(&salted).as_bytes());
+        }
+        let gathered = Crowd::gather(&Rows(rows.clone()), &subscribers, &frame(PLENTY), Share::whole());
+        gathered.expect("gathers").1
+    };
+    assert_eq!((turned_away(true, true), turned_away(false, true), turned_away(true, false)), (6, 0, 0));
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
