@@ -126,7 +126,7 @@ impl Room {
         let mut subscribers = Subscribers::new().map_err(Failure::failed)?;
         let opted_out = match &plan.opt_out {
             Some(path) => {
-                throng_ingest::opt_outs(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
+                throng_ingest::identifiers(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
             }
             None => 0,
         };

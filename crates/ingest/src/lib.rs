@@ -3,7 +3,7 @@
 //! ```text
 //!   files -> Events -> rows, each used or rejected under one reason -> Batch (the anonymiser's entrance)
 //!   table, polygons -> Places      cells, by code or by geometry -> CellPlan
-//!   opt-outs, residence -> identifiers, streamed to the anonymiser and forgotten
+//!   opt-outs, machines, residence -> identifiers, streamed to the anonymiser and forgotten
 //! ```
 //!
 //! Nothing here keeps, prints or quotes what it read: errors name file, row, column and what was expected.
@@ -23,7 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`]; [`opt_outs`], [`residences`],
+//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`]; [`identifiers`], [`digests`], [`residences`],
 //! [`country_of_mcc`].
 
 mod cell_plan;
@@ -33,8 +33,8 @@ mod events;
 mod files;
 mod geometry;
 mod home;
+mod identifiers;
 mod mcc;
-mod opt_out;
 mod parquet;
 mod places;
 mod rejects;
@@ -47,8 +47,8 @@ pub use cell_plan::{CellColumns, CellIdColumns, CellPlanReadError, CellPlanSumma
 pub use columns::{Delimiter, DelimiterError, EventColumns, EventFormat, SubscriberIdKind};
 pub use events::{Events, FileFacts, Progress};
 pub use files::{FileFormat, find_files, passed_over};
+pub use identifiers::{digests, identifiers};
 pub use mcc::country_of_mcc;
-pub use opt_out::opt_outs;
 pub use places::{Places, PlacesError, Spot};
 pub use rejects::{Fault, FileTally, IngestError, Reason, Tally};
 pub use residence::residences;
