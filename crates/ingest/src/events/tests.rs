@@ -49,6 +49,7 @@ fn plan() -> Arc<CellPlan> {
         from_us: i64::MIN,
         until_us: i64::MAX,
         place: Some(PlaceId(0)),
+        at: None,
     };
     let mut versions: Vec<_> = (0..10).map(|i| always(format!("c{i}"))).collect();
     versions.extend([always("7".to_owned()), always("206-7".to_owned())]);
