@@ -191,9 +191,9 @@ pub enum CellPlanReadError {
 ///
 /// A row's postal code is believed. Without one, the cell serves the postal code that its coverage overlaps most:
 /// the disc of its range, or the sector of it; ties go to the smallest code. A cell without range serves the postal
-/// code that holds its point. A cell stands where its row says, else in the middle of its postal code; where rows that
-/// follow on each other in one place differ in that, where the first says that does. Dates are midnights on the clock of `zone`. A row that ends as it begins holds at no
-/// time: it is counted, and nothing else is asked of it.
+/// code that holds its point. A cell stands where its row says, else in the middle of its postal code; of rows that
+/// follow on each other in one place, the first that says where is believed. Dates are midnights on the clock of
+/// `zone`. A row that ends as it begins holds at no time: it is counted, and nothing else is asked of it.
 ///
 /// # Errors
 /// When a file cannot be read, a row has no identifier or no place, a field is not what it should be, or a cell

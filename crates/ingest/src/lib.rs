@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   files -> Events -> rows, each used or rejected under one reason -> Batch (the anonymiser's entrance)
-//!   table, polygons -> Places      cells, by code or by geometry -> CellPlan
+//!   table, polygons -> Places      cells, by code or by geometry -> CellPlan      areas and times -> Occasions
 //!   opt-outs, machines, residence -> identifiers, streamed to the anonymiser and forgotten
 //! ```
 //!
@@ -23,7 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`]; [`identifiers`], [`digests`], [`residences`],
+//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`], [`occasions`]; [`identifiers`], [`digests`], [`residences`],
 //! [`country_of_mcc`].
 
 mod cell_plan;
@@ -35,6 +35,7 @@ mod geometry;
 mod home;
 mod identifiers;
 mod mcc;
+mod occasions;
 mod parquet;
 mod places;
 mod rejects;
@@ -49,6 +50,7 @@ pub use events::{Events, FileFacts, Progress};
 pub use files::{FileFormat, find_files, passed_over};
 pub use identifiers::{digests, identifiers};
 pub use mcc::country_of_mcc;
+pub use occasions::{OccasionsError, occasions};
 pub use places::{Places, PlacesError, Spot};
 pub use rejects::{Fault, FileTally, IngestError, Reason, Tally};
 pub use residence::residences;
