@@ -23,13 +23,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`], [`occasions`]; [`identifiers`], [`digests`], [`residences`],
+//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`], [`occasions`], [`census`], [`factors`]; [`identifiers`], [`digests`], [`residences`],
 //! [`country_of_mcc`].
 
 mod cell_plan;
+mod census;
+mod codes;
 mod columns;
 mod csv;
 mod events;
+mod factors;
 mod files;
 mod geometry;
 mod home;
@@ -45,8 +48,10 @@ mod table;
 mod time;
 
 pub use cell_plan::{CellColumns, CellIdColumns, CellPlanReadError, CellPlanSummary, cell_plan};
+pub use census::census;
 pub use columns::{Delimiter, DelimiterError, EventColumns, EventFormat, SubscriberIdKind};
 pub use events::{Events, FileFacts, Progress};
+pub use factors::{FactorsError, factors};
 pub use files::{FileFormat, find_files, passed_over};
 pub use identifiers::{digests, identifiers};
 pub use mcc::country_of_mcc;
