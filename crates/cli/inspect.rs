@@ -108,7 +108,7 @@ fn inspect_events(
     let whole = crowd.left_over().is_none();
     let counted = crowd.count(&Sitting::of(&[], &subscribers), |cell, _| Some(cell), None, |_, _| {});
     let [duplicates, ..] = &counted.found;
-    tally.settle(duplicates).map_err(Failure::failed)?;
+    tally.settle(&[(Reason::Duplicate, duplicates.clone())]).map_err(Failure::failed)?;
     let facts = events.facts();
     let rows = facts.iter().zip(&tally.files).map(|(facts, file)| {
         let (first, last) = file.times_us.map_or((None, None), |(first, last)| (Some(first), Some(last)));

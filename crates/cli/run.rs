@@ -185,7 +185,7 @@ impl Room {
         let mut subscribers = Subscribers::new().map_err(Failure::failed)?;
         let opted_out = match &plan.opt_out {
             Some(path) => {
-                throng_ingest::opt_outs(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
+                throng_ingest::identifiers(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
             }
             None => 0,
         };
@@ -409,7 +409,15 @@ fn release_failure(error: ReleaseError) -> Failure {
 
 /// Rows that the operator asked to leave out are no fault of the inputs.
 fn asked_for(reason: Reason) -> bool {
-    matches!(reason, Reason::WrongType | Reason::OutsideWindow | Reason::OptedOut)
+    matches!(
+        reason,
+        Reason::WrongType
+            | Reason::OutsideWindow
+            | Reason::OptedOut
+            | Reason::Machine
+            | Reason::ImpossibleSpeed
+            | Reason::PingPong
+    )
 }
 
 /// Refuses inputs of which too much is unusable.

@@ -23,7 +23,7 @@
 //!     fn pour(&self, entrance: &Entrance<'_>) -> Result<(), Self::Error> {
 //!         let mut batch = entrance.batch(0);
 //!         for id in 0..40_u8 {
-//!             if let Ok(pass) = batch.meet(&[id]) {
+//!             if let Ok(pass) = batch.meet(&[id], None) {
 //!                 batch.admit(pass, 1_000, VersionIx(0));
 //!             }
 //!         }
@@ -49,7 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In reading order: [`subscriber`](Subscribers), [`entrance`](Entrance), [`crowd`](Crowd),
+//! In reading order: [`subscriber`](Subscribers), [`opt_out_hash`](OptOutHash), [`entrance`](Entrance), [`crowd`](Crowd),
 //! [`trajectory`](Trajectory), [`count_table`](CountTable), [`policy`](Policy), [`protect`](protect()),
 //! [`lattice`](Lattice), [`suppress`](suppress()) (with `exchange` and `eliminate` behind it), `nested`,
 //! [`protected_table`](ProtectedTable).
@@ -68,10 +68,12 @@ mod guests;
 mod lattice;
 mod layout;
 mod nested;
+mod opt_out_hash;
 mod partition;
 mod policy;
 mod protect;
 mod protected_table;
+mod recent;
 mod share;
 mod subscriber;
 mod suppress;
@@ -85,6 +87,7 @@ pub use entrance::{Batch, Entrance, Pass, Turned};
 pub use guests::{GuestGuard, protect_guests};
 pub use lattice::Lattice;
 pub use layout::{Frame, FrameError};
+pub use opt_out_hash::{Algorithm, OptOutHash, UnknownAlgorithm};
 pub use policy::{Policy, SmallThreshold, Threshold};
 pub use protect::{Exit, Guard, PairGuard, key, protect};
 pub use protected_table::{Account, Pair, Protected, ProtectedPairs, ProtectedTable, Witness};

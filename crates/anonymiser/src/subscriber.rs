@@ -5,7 +5,7 @@ use siphasher::sip::SipHasher24;
 use throng_schema::PlaceId;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::layout::Layout;
+use crate::{layout::Layout, opt_out_hash::OptOutHash};
 
 /// The operating system gave no randomness.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ struct Key([u64; 4]);
 pub struct Subscribers {
     key: Key,
     opted_out: HashSet<u64>,
+    /// The pseudonyms of digests, where the operator's list has those.
+    opted_out_digests: HashSet<u64>,
+    hash: Option<OptOutHash>,
     machines: HashSet<u64>,
     residence: HashMap<u64, PlaceId>,
 }
@@ -42,13 +45,32 @@ impl Subscribers {
         for word in &mut key.0 {
             *word = getrandom::u64()?;
         }
-        Ok(Self { key, opted_out: HashSet::new(), machines: HashSet::new(), residence: HashMap::new() })
+        Ok(Self {
+            key,
+            opted_out: HashSet::new(),
+            opted_out_digests: HashSet::new(),
+            hash: None,
+            machines: HashSet::new(),
+            residence: HashMap::new(),
+        })
     }
 
     /// From now on, rows of this subscriber are turned away at the entrance.
     pub fn opt_out(&mut self, id: &[u8]) {
         let pseudonym = self.pseudonym(id);
         self.opted_out.insert(pseudonym);
+    }
+
+    /// The operator's list holds digests: who is met is hashed like this before it is looked for among them.
+    pub fn hash_with(&mut self, hash: OptOutHash) {
+        self.hash = Some(hash);
+    }
+
+    /// From now on, rows of the subscriber with this digest are turned away at the entrance. It has no effect
+    /// without [`Subscribers::hash_with`].
+    pub fn opt_out_digest(&mut self, digest: &[u8]) {
+        let pseudonym = self.pseudonym(digest);
+        self.opted_out_digests.insert(pseudonym);
     }
 
     /// From now on, rows of this subscriber are turned away as those of a machine.
@@ -93,6 +115,18 @@ impl Subscribers {
     #[inline]
     pub(crate) fn opted_out(&self, pseudonym: u64) -> bool {
         !self.opted_out.is_empty() && self.opted_out.contains(&pseudonym)
+    }
+
+    /// How to tell whether somebody's digest is on the list; none where there is no such list.
+    #[inline]
+    pub(crate) fn digests(&self) -> Option<&OptOutHash> {
+        self.hash.as_ref().filter(|_| !self.opted_out_digests.is_empty())
+    }
+
+    /// Whether the digest of an identifier is on the list. It costs more than all else that a row does.
+    #[cold]
+    pub(crate) fn digest_opted_out(&self, hash: &OptOutHash, id: &[u8]) -> bool {
+        hash.with_digest(id, |digest| self.opted_out_digests.contains(&self.pseudonym(digest)))
     }
 }
 

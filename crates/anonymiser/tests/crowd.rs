@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use rayon::prelude::*;
 use throng_anonymiser::{
-    Ballot, Counted, Crowd, Entrance, Frame, Guard, Lattice, Policy, Shape, Share, Shares, Sitting, Source,
-    Subscribers, Threshold, Trajectory, protect,
+    Algorithm, Ballot, Counted, Crowd, Entrance, Frame, Guard, Lattice, OptOutHash, Policy, Shape, Share,
+    Shares, Sitting, Source, Subscribers, Threshold, Trajectory, protect,
 };
 use throng_schema::{Grid, PlaceRow, PlaceTree, VersionIx};
 
@@ -23,7 +23,7 @@ impl Source for Rows {
         let turned_away = AtomicUsize::new(0);
         self.0.par_iter().for_each(|(id, at_us, cell, file, end_us)| {
             let mut batch = entrance.batch(*file);
-            match (batch.meet(&id.to_be_bytes()), end_us) {
+            match (batch.meet(&id.to_be_bytes(), None), end_us) {
                 (Err(_), _) => _ = turned_away.fetch_add(1, Ordering::Relaxed),
                 (Ok(pass), None) => batch.admit(pass, *at_us, VersionIx(*cell)),
                 (Ok(pass), Some(end_us)) => batch.admit_session(pass, *at_us, *end_us, VersionIx(*cell)),
@@ -142,6 +142,26 @@ fn who_opted_out_is_turned_away_in_every_pass() {
         crowd.count(&Sitting::of(&[shape()], &subscribers), |cell, _| Some(cell), None, mark).devices,
         1
     );
+}
+
+#[test]
+fn whose_digest_is_listed_is_turned_away_and_nobody_else() {
+    let hash = OptOutHash::new(Algorithm::Blake3, "before".to_owned(), "after".to_owned());
+    let rows: Vec<Row> = (0..300).map(|i| (i % 100, i64::from(i % 50), 0, 0, None)).collect();
+    let turned_away = |salted: bool, hashed: bool| {
+        let mut subscribers = Subscribers::new().expect("key");
+        if hashed {
+            subscribers.hash_with(hash.clone());
+        }
+        for id in [7_u16, 9] {
+            let [before, after] = if salted { [&b"before"[..], b"after"] } else { [&b""[..]; 2] };
+            let salted = [before, &id.to_be_bytes(), after].concat();
+            subscribers.opt_out_digest(blake3::hash(&salted).as_bytes());
+        }
+        let gathered = Crowd::gather(&Rows(rows.clone()), &subscribers, &frame(PLENTY), Share::whole());
+        gathered.expect("gathers").1
+    };
+    assert_eq!((turned_away(true, true), turned_away(false, true), turned_away(true, false)), (6, 0, 0));
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {

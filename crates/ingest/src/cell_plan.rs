@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use geo::{Centroid, MultiPolygon};
 use hashbrown::HashMap;
 use jiff::{
     Timestamp,
@@ -27,6 +28,10 @@ const RANGE_M_MAX: f64 = 500_000.0;
 
 /// What a column must hold where a postal code is needed and there is none.
 const A_PLACE: &str = "a postal code, or `lon` and `lat`";
+
+/// What the columns of a position must hold.
+const DEGREES_EAST: &str = "degrees from -180 to 180";
+const DEGREES_NORTH: &str = "degrees from -90 to 90";
 
 /// The columns that make a cell's identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -186,8 +191,9 @@ pub enum CellPlanReadError {
 ///
 /// A row's postal code is believed. Without one, the cell serves the postal code that its coverage overlaps most:
 /// the disc of its range, or the sector of it; ties go to the smallest code. A cell without range serves the postal
-/// code that holds its point. Dates are midnights on the clock of `zone`. A row that ends as it begins holds at no
-/// time: it is counted, and nothing else is asked of it.
+/// code that holds its point. A cell stands where its row says, else in the middle of its postal code; of rows that
+/// follow on each other in one place, the first that says where is believed. Dates are midnights on the clock of
+/// `zone`. A row that ends as it begins holds at no time: it is counted, and nothing else is asked of it.
 ///
 /// # Errors
 /// When a file cannot be read, a row has no identifier or no place, a field is not what it should be, or a cell
@@ -231,6 +237,8 @@ struct PlanRow {
     from_us: i64,
     until_us: i64,
     site: Site,
+    /// Where the row says that the cell stands.
+    at: Option<(f64, f64)>,
     file: usize,
     row: u64,
     line: Option<u64>,
@@ -276,12 +284,15 @@ impl Reading<'_> {
                 self.never += 1;
                 return Ok(());
             }
-            let site = match fields.postal_code(row, &self.places.tree)? {
-                Some(place) => Site::Code(place),
-                None => Site::Coverage(self.coverages.index(fields.coverage(row, self.places)?)),
+            let (site, at) = match fields.postal_code(row, &self.places.tree)? {
+                Some(place) => (Site::Code(place), fields.position(row)),
+                None => {
+                    let coverage = fields.coverage(row, self.places)?;
+                    (Site::Coverage(self.coverages.index(coverage)), Some((coverage.lon, coverage.lat)))
+                }
             };
             let Position { row, line, .. } = *row.at();
-            self.rows.push(PlanRow { cell_id, from_us, until_us, site, file: index, row, line });
+            self.rows.push(PlanRow { cell_id, from_us, until_us, site, at, file: index, row, line });
             Ok::<_, CellPlanReadError>(())
         })?;
         Ok(())
@@ -304,13 +315,30 @@ impl Reading<'_> {
                 (Site::Coverage(_), None) => summary.outside += 1,
             }
         }
-        let versions = versions(self.rows, place_of, &self.files)?;
+        let mut versions = versions(self.rows, place_of, &self.files)?;
+        let middles = middles(self.places);
+        for version in &mut versions {
+            let middle = || version.place.and_then(|place| middles.get(&place).copied());
+            version.at = version.at.or_else(middle);
+        }
         let served: BTreeSet<PlaceId> = versions.iter().filter_map(|version| version.place).collect();
         let plan = CellPlan::new(versions)?;
         (summary.cells, summary.versions, summary.postal_codes) =
             (plan.cells(), plan.versions().len(), served.len());
         Ok((plan, summary))
     }
+}
+
+/// The middle of each postal code that has a polygon.
+fn middles(places: &Places) -> HashMap<PlaceId, (f64, f64)> {
+    let middle = |(place, shape): &(PlaceId, MultiPolygon<f64>)| Some((*place, shape.centroid()?.x_y()));
+    places.shapes.iter().filter_map(middle).collect()
+}
+
+/// Of two positions the smaller, so that it does not depend on the order of rows; any before none.
+fn smaller(a: Option<(f64, f64)>, b: Option<(f64, f64)>) -> Option<(f64, f64)> {
+    let order = |a: &(f64, f64), b: &(f64, f64)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1));
+    a.into_iter().chain(b).min_by(order)
 }
 
 /// The versions of all cells in order: equal rows collapse, and stretches that touch in one place become one.
@@ -331,6 +359,10 @@ fn versions(
             && before.cell_id == row.cell_id
         {
             if (before.from_us, before.until_us, version.place) == (row.from_us, row.until_us, place) {
+                // What follows on another stretch has that one's position.
+                if version.from_us == row.from_us {
+                    version.at = smaller(version.at, row.at);
+                }
                 continue;
             }
             if row.from_us < before.until_us {
@@ -338,12 +370,13 @@ fn versions(
             }
             if row.from_us == version.until_us && place == version.place {
                 version.until_us = row.until_us;
+                version.at = version.at.or(row.at);
                 last = Some(row);
                 continue;
             }
         }
-        let (cell_id, from_us, until_us) = (row.cell_id.clone(), row.from_us, row.until_us);
-        versions.push(CellVersion { cell_id, from_us, until_us, place });
+        let (cell_id, from_us, until_us, at) = (row.cell_id.clone(), row.from_us, row.until_us, row.at);
+        versions.push(CellVersion { cell_id, from_us, until_us, place, at });
         last = Some(row);
     }
     Ok(versions)
@@ -419,9 +452,15 @@ impl Fields {
         place.map(Some).ok_or_else(|| row.wrong(field, "a postal code that the places have"))
     }
 
+    /// Where a row whose postal code is believed says that the cell stands. The place does not hang on it, so what
+    /// is no position is none.
+    fn position(&self, row: &Row<'_>) -> Option<(f64, f64)> {
+        let lon = row.number(self.lon.as_ref(), -180.0..=180.0, DEGREES_EAST).ok()??;
+        let lat = row.number(self.lat.as_ref(), -90.0..=90.0, DEGREES_NORTH).ok()??;
+        Some((lon, lat))
+    }
+
     fn coverage(&self, row: &Row<'_>, places: &Places) -> Result<Coverage, TableError> {
-        const DEGREES_EAST: &str = "degrees from -180 to 180";
-        const DEGREES_NORTH: &str = "degrees from -90 to 90";
         let lon = row.number(self.lon.as_ref(), -180.0..=180.0, DEGREES_EAST)?;
         let lat = row.number(self.lat.as_ref(), -90.0..=90.0, DEGREES_NORTH)?;
         let wrong = |field: &Option<Field>, expected| match field.as_ref().or(self.lon.as_ref()) {
@@ -544,6 +583,27 @@ mod tests {
     fn expected(list: &[(&str, &str)]) -> Vec<(String, Option<String>)> {
         let some = |code: &str| Some(code.to_owned()).filter(|code| !code.is_empty());
         list.iter().map(|(cell, code)| ((*cell).to_owned(), some(code))).collect()
+    }
+
+    #[test]
+    fn a_cell_stands_where_its_row_says_or_in_the_middle_of_its_postal_code() {
+        let rows = [
+            "a,10.05,0.05,2,,\nb,,,2,,\nc,10.01,0.02,2,,\nd,ten,0.05,2,,\ne,10.01,91,2,,\nf,50,50,,,\n",
+            // Equal rows but for where: the smaller, in either order; of stretches that touch, the first that says.
+            "g,10.02,0.01,2,,\ng,10.01,0.03,2,,\ng,,,2,,\nh,,,2,2023-01-01,2023-01-02\nh,10.03,0.03,2,2023-01-02,\n",
+        ];
+        let header = "cell_id,lon,lat,postal_code,valid_from,valid_to\n";
+        let (plan, _) = read(&format!("{header}{}", rows.concat()), &CellColumns::default()).expect("plan");
+        let at = |id: &str| {
+            let cell = plan.cell(id.as_bytes()).expect("known");
+            let found: Vec<_> = plan.versions_of(cell).map(|version| plan.position(version)).collect();
+            assert_eq!(found.len(), 1, "{id}");
+            found[0].map(|(lon, lat)| ((lon * 1e6).round() / 1e6, (lat * 1e6).round() / 1e6))
+        };
+        let middle = Some((10.05, 0.05));
+        assert_eq!(["a", "b", "d", "e"].map(at), [middle; 4]);
+        assert_eq!(["c", "f", "g"].map(at), [Some((10.01, 0.02)), Some((50.0, 50.0)), Some((10.01, 0.03))]);
+        assert_eq!(at("h"), Some((10.03, 0.03)));
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub struct EventColumns {
     pub end_time: Option<Column>,
     /// What kind of event it was (`event_type` if not set). It is read where types are kept or dropped.
     pub event_type: Option<Column>,
-    /// The home network of the SIM (`home_plmn` if not set), or its parts.
+    /// The home network of the SIM (`home_plmn` if not set), or its parts, of which the first is the country's. It
+    /// is read where homes are asked for.
     #[serde(deserialize_with = "perhaps_one_or_several")]
     pub home_plmn: Option<Vec<Column>>,
 }
@@ -202,6 +203,28 @@ pub(crate) struct Fields {
     pub(crate) cell_id: Vec<usize>,
     pub(crate) end_time: Option<usize>,
     pub(crate) event_type: Option<usize>,
+    pub(crate) home: Home,
+}
+
+/// Where a row tells the home network of its subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// In a column: of several that make it, the first is the country's.
+    Column(usize),
+    /// In the identifier, which is an IMSI.
+    Subscriber,
+    /// Nowhere, or nobody asks.
+    Nowhere,
+}
+
+impl Home {
+    /// Where its column stands, if it has one.
+    pub(crate) fn column(self) -> Option<usize> {
+        match self {
+            Self::Column(index) => Some(index),
+            Self::Subscriber | Self::Nowhere => None,
+        }
+    }
 }
 
 impl EventColumns {
@@ -219,9 +242,18 @@ impl EventColumns {
             let missing = || IngestError::NoColumn { file: file.to_owned(), field, column: column.clone() };
             header.find(file, column)?.ok_or_else(missing)
         };
-        for part in self.home_plmn.iter().flatten() {
-            must("home_plmn", part)?;
-        }
+        let home = match &self.home_plmn {
+            Some(parts) => {
+                let parts: Vec<usize> =
+                    parts.iter().map(|part| must("home_plmn", part)).collect::<Result<_, _>>()?;
+                parts.first().copied()
+            }
+            None => header.find(file, &"home_plmn".into())?,
+        };
+        let without = match format.subscriber_id_kind {
+            SubscriberIdKind::Imsi => Home::Subscriber,
+            SubscriberIdKind::Opaque => Home::Nowhere,
+        };
         let event_type = match &self.event_type {
             Some(column) => Some(must("event_type", column)?),
             None if format.asks_for_types() => Some(must("event_type", &"event_type".into())?),
@@ -237,6 +269,7 @@ impl EventColumns {
             cell_id: self.cell_id.iter().map(|part| must("cell_id", part)).collect::<Result<_, _>>()?,
             end_time,
             event_type: event_type.filter(|_| format.asks_for_types()),
+            home: home.map_or(without, Home::Column),
         })
     }
 }

@@ -15,8 +15,9 @@ use flate2::bufread::MultiGzDecoder;
 use memchr::{memchr, memchr3_iter, memrchr};
 
 use crate::{
-    columns::{EventColumns, EventFormat, Fields, Header, TypeIx, Types},
+    columns::{EventColumns, EventFormat, Fields, Header, Home, TypeIx, Types},
     files::FileFormat,
+    home::{mcc_of_imsi, mcc_of_text},
     rejects::{Cell, Flaw, IngestError, Judge, LINE_BYTES_MAX, PartTally, Row},
     table::Column,
     time::{Moment, TimeReader, is_integer},
@@ -437,6 +438,7 @@ pub(crate) struct CsvDesk<'a> {
 
 struct RowDesk<'a> {
     layout: &'a CsvLayout,
+    home: Home,
     time: TimeReader,
     separator: &'a [u8],
     types: &'a Types,
@@ -447,12 +449,13 @@ struct RowDesk<'a> {
 impl<'a> CsvDesk<'a> {
     pub(crate) fn new(
         layout: &'a CsvLayout,
+        home: Home,
         time: TimeReader,
         separator: &'a [u8],
         types: &'a Types,
         judge: Judge<'a>,
     ) -> Self {
-        let rows = RowDesk { layout, time, separator, types, judge, joined: Vec::new() };
+        let rows = RowDesk { layout, home, time, separator, types, judge, joined: Vec::new() };
         Self { layout, splitter: Splitter::new(layout.delimiter), ends: Vec::new(), rows }
     }
 
@@ -540,6 +543,11 @@ impl RowDesk<'_> {
             },
             of_type: fields.event_type.map_or(TypeIx::OTHER, |index| self.types.find(split.field(index))),
             subscriber_id: split.field(fields.subscriber_id),
+            mcc: match self.home {
+                Home::Nowhere => None,
+                Home::Column(index) => mcc_of_text(split.field(index)),
+                Home::Subscriber => mcc_of_imsi(split.field(fields.subscriber_id)),
+            },
         };
         self.judge.judge(&row);
     }

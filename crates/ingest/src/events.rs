@@ -14,7 +14,7 @@ use throng_anonymiser::{Entrance, Source};
 use throng_schema::CellPlan;
 
 use crate::{
-    columns::{EventColumns, EventFormat, Types},
+    columns::{EventColumns, EventFormat, Home, Types},
     csv::{CsvDesk, CsvLayout, Filled, Lines, failed},
     files::FileFormat,
     parquet::{ParquetDesk, ParquetLayout},
@@ -97,6 +97,8 @@ pub struct Events {
     plan: Option<Arc<CellPlan>>,
     progress: Arc<dyn Progress>,
     cut: Cut,
+    wants_home: bool,
+    machine_prefixes: Vec<Box<[u8]>>,
 }
 
 impl Events {
@@ -118,7 +120,23 @@ impl Events {
             files.into_par_iter().map(|path| EventFile::open(path, &columns, &format)).collect();
         let files = opened.into_iter().collect::<Result<_, _>>()?;
         let types = Types::new(&format);
-        Ok(Self { files, columns, format, types, clock, plan, progress, cut: CUT })
+        let (cut, wants_home, machine_prefixes) = (CUT, false, Vec::new());
+        Ok(Self { files, columns, format, types, clock, plan, progress, cut, wants_home, machine_prefixes })
+    }
+
+    /// Reads the home network of each subscriber as well; without it, that column costs nothing.
+    ///
+    /// What stands there and is none tells no home, and makes no row malformed.
+    #[must_use]
+    pub fn with_homes(self) -> Self {
+        Self { wants_home: true, ..self }
+    }
+
+    /// Rejects the rows of subscribers whose identifier begins with any of these as those of machines.
+    #[must_use]
+    pub fn without_machines<P: AsRef<[u8]>>(self, prefixes: impl IntoIterator<Item = P>) -> Self {
+        let machine_prefixes = prefixes.into_iter().map(|prefix| prefix.as_ref().into()).collect();
+        Self { machine_prefixes, ..self }
     }
 
     #[cfg(test)]
@@ -175,7 +193,8 @@ impl Events {
         door: Door<'_>,
     ) -> Result<PartTally, IngestError> {
         let (time, separator) = (self.time(), self.columns.cell_separator.as_bytes());
-        let mut desk = ParquetDesk::new(layout, time, separator, &self.types, self.judge(number, door));
+        let (home, judge) = (self.home(layout.fields.home), self.judge(number, door));
+        let mut desk = ParquetDesk::new(layout, home, time, separator, &self.types, judge);
         let part = desk.row_group(&self.files[number].path, group, |rows| self.progress.rows(rows))?;
         self.progress.bytes(layout.group_bytes(group));
         Ok(part)
@@ -267,13 +286,18 @@ impl Events {
     }
 
     fn csv_desk<'a>(&'a self, number: usize, layout: &'a CsvLayout, door: Door<'a>) -> CsvDesk<'a> {
-        let separator = self.columns.cell_separator.as_bytes();
-        CsvDesk::new(layout, self.time(), separator, &self.types, self.judge(number, door))
+        let (separator, home) = (self.columns.cell_separator.as_bytes(), self.home(layout.fields.home));
+        CsvDesk::new(layout, home, self.time(), separator, &self.types, self.judge(number, door))
+    }
+
+    fn home(&self, of_file: Home) -> Home {
+        if self.wants_home { of_file } else { Home::Nowhere }
     }
 
     fn judge<'a>(&'a self, number: usize, door: Door<'a>) -> Judge<'a> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        Judge::new(&self.clock, self.plan.as_deref(), &self.types, door.entrance.batch(number), door.again)
+        let (plan, batch) = (self.plan.as_deref(), door.entrance.batch(number));
+        Judge::new(&self.clock, plan, &self.types, &self.machine_prefixes, batch, door.again)
     }
 
     fn time(&self) -> TimeReader {
@@ -366,6 +390,9 @@ impl Source for Again<'_> {
 
 impl Events {
     fn pour_tasks(&self, tasks: Vec<(usize, Task)>, door: Door<'_>) -> Result<Tally, IngestError> {
+        if self.wants_home {
+            self.files.iter().try_for_each(EventFile::check_home)?;
+        }
         let (next, first_failed) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
         let done = Mutex::new(Vec::with_capacity(tasks.len()));
         rayon::broadcast(|_| {
@@ -400,6 +427,14 @@ impl EventFile {
             _ => Layout::Csv(CsvLayout::look(&path, form, bytes, columns, format)?),
         };
         Ok(Self { path, form, bytes, layout })
+    }
+
+    /// A column that can hold no home network is refused where homes are asked for, and only there.
+    fn check_home(&self) -> Result<(), IngestError> {
+        match &self.layout {
+            Layout::Csv(_) => Ok(()),
+            Layout::Parquet(layout) => layout.check_home(&self.path),
+        }
     }
 
     fn rows(&self) -> u64 {

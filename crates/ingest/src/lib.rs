@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   files -> Events -> rows, each used or rejected under one reason -> Batch (the anonymiser's entrance)
-//!   table, polygons -> Places      cells, by code or by geometry -> CellPlan
-//!   opt-outs, residence -> identifiers, streamed to the anonymiser and forgotten
+//!   table, polygons -> Places      cells, by code or by geometry -> CellPlan      areas and times -> Occasions
+//!   opt-outs, machines, residence -> identifiers, streamed to the anonymiser and forgotten
 //! ```
 //!
 //! Nothing here keeps, prints or quotes what it read: errors name file, row, column and what was expected.
@@ -23,17 +23,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`]; [`opt_outs`], [`residences`],
+//! In reading order: [`find_files`], [`Events`], [`Tally`]; [`Places`], [`cell_plan`], [`occasions`], [`census`], [`factors`]; [`identifiers`], [`digests`], [`residences`],
 //! [`country_of_mcc`].
 
 mod cell_plan;
+mod census;
+mod codes;
 mod columns;
 mod csv;
 mod events;
+mod factors;
 mod files;
 mod geometry;
+mod home;
+mod identifiers;
 mod mcc;
-mod opt_out;
+mod occasions;
 mod parquet;
 mod places;
 mod rejects;
@@ -43,11 +48,14 @@ mod table;
 mod time;
 
 pub use cell_plan::{CellColumns, CellIdColumns, CellPlanReadError, CellPlanSummary, cell_plan};
+pub use census::census;
 pub use columns::{Delimiter, DelimiterError, EventColumns, EventFormat, SubscriberIdKind};
 pub use events::{Again, Events, FileFacts, Progress};
+pub use factors::{FactorsError, factors};
 pub use files::{FileFormat, find_files, passed_over};
+pub use identifiers::{digests, identifiers};
 pub use mcc::country_of_mcc;
-pub use opt_out::opt_outs;
+pub use occasions::{OccasionsError, occasions};
 pub use places::{Places, PlacesError, Spot};
 pub use rejects::{Fault, FileTally, IngestError, Reason, Tally};
 pub use residence::residences;

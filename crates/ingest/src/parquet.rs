@@ -27,13 +27,14 @@ use parquet::{
             ParquetRecordBatchReaderBuilder,
         },
     },
-    basic::{ConvertedType, Encoding, PageType},
+    basic::{ConvertedType, Encoding, PageType, Type as PhysicalType},
     file::metadata::{ColumnChunkMetaData, ParquetMetaData},
 };
 
 use crate::{
-    columns::{EventColumns, EventFormat, Fields, Header, TypeIx, Types},
+    columns::{EventColumns, EventFormat, Fields, Header, Home, TypeIx, Types},
     csv::join,
+    home::{mcc_of_imsi, mcc_of_integer, mcc_of_text},
     rejects::{Cell, IngestError, Judge, PartTally, Row},
     table::Column,
     time::{EpochUnit, Moment, TimeReader, micros_of},
@@ -54,6 +55,8 @@ pub(crate) struct ParquetLayout {
     with_dictionaries: ArrowReaderMetadata,
     without_dictionaries: ArrowReaderMetadata,
     epoch_unit: Option<EpochUnit>,
+    /// The column of the home network and its type, where it can hold none.
+    home_of_wrong_type: Option<(Column, String)>,
 }
 
 impl ParquetLayout {
@@ -92,13 +95,24 @@ impl ParquetLayout {
             .map_err(|_| damaged())
         };
         let (with_dictionaries, without_dictionaries) = (read_as(true)?, read_as(false)?);
+        let home_of_wrong_type = wanted.home_of_wrong_type(own.schema(), bare.schema());
         let described = |field: &Arc<Field>| (field.name().clone(), field.data_type().to_string());
         Ok(Self {
             columns: own.schema().fields().iter().map(described).collect(),
             with_dictionaries,
             without_dictionaries,
             epoch_unit: format.epoch_unit,
+            home_of_wrong_type,
             fields,
+        })
+    }
+
+    /// Refuses a column of home networks that can hold none.
+    pub(crate) fn check_home(&self, file: &Path) -> Result<(), IngestError> {
+        let wrong = self.home_of_wrong_type.clone();
+        wrong.map_or(Ok(()), |(column, found)| {
+            let (file, expected) = (file.to_owned(), "text, binary or a number");
+            Err(IngestError::ColumnType { file, column, found, expected })
         })
     }
 
@@ -123,20 +137,21 @@ impl ParquetLayout {
     }
 
     /// The columns to read, from 0, in the order of the file.
-    fn projection(&self) -> Vec<usize> {
+    fn projection(&self, home: Home) -> Vec<usize> {
         let fields = &self.fields;
         let mut wanted = vec![fields.event_time, fields.subscriber_id];
+        wanted.extend(home.column());
         wanted.extend(fields.cell_id.iter().chain(&fields.end_time).chain(&fields.event_type));
         wanted.sort_unstable();
         wanted.dedup();
         wanted
     }
 
-    fn reader(&self, file: &Path, group: usize) -> Result<ParquetRecordBatchReader, IngestError> {
+    fn reader(&self, file: &Path, group: usize, home: Home) -> Result<ParquetRecordBatchReader, IngestError> {
         let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
-        let metadata =
-            if self.has_dictionaries(group) { &self.with_dictionaries } else { &self.without_dictionaries };
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), self.projection());
+        let dictionaries = self.has_dictionaries(group, home);
+        let metadata = if dictionaries { &self.with_dictionaries } else { &self.without_dictionaries };
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), self.projection(home));
         guarded(|| {
             ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata.clone())
                 .with_row_groups(vec![group])
@@ -150,9 +165,14 @@ impl ParquetLayout {
 
     /// Whether the columns that are looked up are written with dictionaries from beginning to end. Where a writer
     /// gave up half way, the reader would have to make a dictionary of its own, which costs more than it saves.
-    fn has_dictionaries(&self, group: usize) -> bool {
+    fn has_dictionaries(&self, group: usize, home: Home) -> bool {
         let group = self.metadata().row_group(group);
-        let mut looked_up = dictionary_columns(&self.fields);
+        // Home networks that are numbers need no dictionary, so theirs does not matter.
+        let home = home.column().filter(|root| {
+            let leaf = leaf_of(self.metadata(), *root);
+            leaf.is_some_and(|leaf| group.column(leaf).column_type() == PhysicalType::BYTE_ARRAY)
+        });
+        let mut looked_up = dictionary_columns(&self.fields, home);
         looked_up
             .all(|root| leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf))))
     }
@@ -164,13 +184,13 @@ impl ParquetLayout {
 }
 
 /// Columns whose values are looked up, so that a dictionary saves work.
-fn dictionary_columns(fields: &Fields) -> impl Iterator<Item = usize> + '_ {
+fn dictionary_columns(fields: &Fields, home: Option<usize>) -> impl Iterator<Item = usize> + '_ {
     let cell = fields.cell_id.first().copied().filter(|_| fields.cell_id.len() == 1);
     // Where one column serves two fields, it is read one way.
     let apart = |root: &usize| {
         *root != fields.subscriber_id && *root != fields.event_time && Some(*root) != fields.end_time
     };
-    cell.into_iter().chain(fields.event_type).filter(apart)
+    cell.into_iter().chain(fields.event_type).chain(home).filter(apart)
 }
 
 /// The only leaf of a column that is not nested.
@@ -228,6 +248,16 @@ impl Wanted<'_> {
         Ok(())
     }
 
+    fn home_of_wrong_type(&self, own: &Schema, bare: &Schema) -> Option<(Column, String)> {
+        let index = self.fields.home.column()?;
+        let own = own.field(index);
+        if holds_homes(own.data_type(), bare.field(index).data_type()) {
+            return None;
+        }
+        let column = self.columns.home_plmn.iter().flatten().next();
+        Some((column.cloned().unwrap_or_else(|| "home_plmn".into()), own.data_type().to_string()))
+    }
+
     fn check_time(
         &self,
         column: &Column,
@@ -278,9 +308,10 @@ impl Wanted<'_> {
             all.chain(fields.cell_id.iter().copied())
                 .chain(fields.end_time)
                 .chain(fields.event_type)
+                .chain(fields.home.column())
                 .collect()
         };
-        let coded: Vec<usize> = dictionary_columns(self.fields).collect();
+        let coded: Vec<usize> = dictionary_columns(self.fields, self.fields.home.column()).collect();
         let as_read = |(index, field): (usize, &Arc<Field>)| {
             if !wanted.contains(&index) {
                 return field.clone();
@@ -321,8 +352,7 @@ fn is_timestamp(field: &Field) -> bool {
 
 fn is_int96(metadata: &ParquetMetaData, root: usize) -> bool {
     let schema = metadata.file_metadata().schema_descr();
-    leaf_of(metadata, root)
-        .is_some_and(|leaf| schema.column(leaf).physical_type() == parquet::basic::Type::INT96)
+    leaf_of(metadata, root).is_some_and(|leaf| schema.column(leaf).physical_type() == PhysicalType::INT96)
 }
 
 /// What a column is read as, roughly: bytes, 64-bit integers or timestamps; none if it cannot be used.
@@ -336,6 +366,11 @@ fn read_as(own: &DataType, bare: &DataType) -> Option<DataType> {
         DataType::Utf8 | DataType::Binary | DataType::FixedSizeBinary(_) => Some(DataType::Binary),
         _ => None,
     }
+}
+
+/// Whether a column can hold home networks. They may be fractions, as some writers make of integers with gaps.
+fn holds_homes(own: &DataType, bare: &DataType) -> bool {
+    bare.is_floating() || !matches!(read_as(own, bare), None | Some(DataType::Timestamp(..)))
 }
 
 /// A column of bytes, or of integers that stand for their digits.
@@ -463,6 +498,7 @@ impl<T: Copy> Codes<T> {
 /// Reads the rows of one row group and hands them to the judge.
 pub(crate) struct ParquetDesk<'a> {
     layout: &'a ParquetLayout,
+    home: Home,
     time: TimeReader,
     separator: &'a [u8],
     types: &'a Types,
@@ -470,10 +506,12 @@ pub(crate) struct ParquetDesk<'a> {
     places: Places,
     cell_codes: Codes<Cell>,
     type_codes: Codes<TypeIx>,
+    home_codes: Codes<Option<u16>>,
     at: Vec<Moment>,
     ends: Vec<Moment>,
     cells: Vec<Cell>,
     of_types: Vec<TypeIx>,
+    homes: Vec<Option<u16>>,
     joined: Vec<u8>,
 }
 
@@ -484,11 +522,12 @@ struct Places {
     cell_id: Vec<usize>,
     end_time: Option<usize>,
     event_type: Option<usize>,
+    home: Option<usize>,
 }
 
 impl Places {
-    fn new(layout: &ParquetLayout) -> Self {
-        let projection = layout.projection();
+    fn new(layout: &ParquetLayout, home: Home) -> Self {
+        let projection = layout.projection(home);
         let place = |root: usize| projection.binary_search(&root).unwrap_or_else(|place| place);
         let fields = &layout.fields;
         Self {
@@ -497,6 +536,7 @@ impl Places {
             cell_id: fields.cell_id.iter().map(|root| place(*root)).collect(),
             end_time: fields.end_time.map(place),
             event_type: fields.event_type.map(place),
+            home: home.column().map(place),
         }
     }
 }
@@ -504,6 +544,7 @@ impl Places {
 impl<'a> ParquetDesk<'a> {
     pub(crate) fn new(
         layout: &'a ParquetLayout,
+        home: Home,
         time: TimeReader,
         separator: &'a [u8],
         types: &'a Types,
@@ -511,17 +552,20 @@ impl<'a> ParquetDesk<'a> {
     ) -> Self {
         Self {
             layout,
+            home,
             time,
             separator,
             types,
             judge,
-            places: Places::new(layout),
+            places: Places::new(layout, home),
             cell_codes: Codes::new(),
             type_codes: Codes::new(),
+            home_codes: Codes::new(),
             at: Vec::new(),
             ends: Vec::new(),
             cells: Vec::new(),
             of_types: Vec::new(),
+            homes: Vec::new(),
             joined: Vec::new(),
         }
     }
@@ -533,7 +577,7 @@ impl<'a> ParquetDesk<'a> {
         group: usize,
         progress: impl Fn(u64),
     ) -> Result<PartTally, IngestError> {
-        let mut reader = self.layout.reader(file, group)?;
+        let mut reader = self.layout.reader(file, group, self.home)?;
         let mut read = 0;
         loop {
             let damaged = || self.layout.damaged(file, group, read);
@@ -565,6 +609,10 @@ impl<'a> ParquetDesk<'a> {
                 &mut self.of_types,
             )?;
         }
+        self.homes.clear();
+        if let Some(place) = self.places.home {
+            homes(column(place)?, &mut self.home_codes, &mut self.homes)?;
+        }
         self.rows(&Bytes::of(column(self.places.subscriber_id)?)?);
         Some(())
     }
@@ -591,15 +639,34 @@ impl<'a> ParquetDesk<'a> {
     fn rows(&mut self, ids: &Bytes) {
         let mut digits = [0; DIGITS];
         for (row, (at, cell)) in self.at.iter().zip(&self.cells).enumerate() {
+            let subscriber_id = ids.get(row, &mut digits);
             self.judge.judge(&Row {
                 at: *at,
                 end: self.ends.get(row).copied().unwrap_or(Moment::MISSING),
                 cell: *cell,
                 of_type: self.of_types.get(row).copied().unwrap_or(TypeIx::OTHER),
-                subscriber_id: ids.get(row, &mut digits),
+                subscriber_id,
+                mcc: match self.home {
+                    Home::Nowhere => None,
+                    Home::Column(_) => self.homes.get(row).copied().flatten(),
+                    Home::Subscriber => mcc_of_imsi(subscriber_id),
+                },
             });
         }
     }
+}
+
+/// Reads a column of home networks. None where it is of no kind that holds any.
+fn homes(column: &ArrayRef, codes: &mut Codes<Option<u16>>, read: &mut Vec<Option<u16>>) -> Option<()> {
+    let kind = column.data_type();
+    if !kind.is_integer() && !kind.is_floating() {
+        return codes.fill(column, None, mcc_of_text, read);
+    }
+    let integers = cast(column, &DataType::Int64).ok()?;
+    let integers = integers.as_primitive_opt::<Int64Type>()?;
+    read.clear();
+    read.extend(integers.iter().map(|value| value.and_then(mcc_of_integer)));
+    Some(())
 }
 
 /// Reads a column of times. None where it is of no kind that holds times.

@@ -182,6 +182,21 @@ impl Places {
     }
 }
 
+/// The features of a collection.
+pub(crate) fn features_of(file: &Path, bytes: &[u8]) -> Result<Vec<Feature>, PlacesError> {
+    let not_geojson = |line| PlacesError::GeoJson { file: file.to_owned(), line };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|_| not_geojson(None))?;
+    // The parser goes 128 levels deep and no deeper, so a file of brackets cannot exhaust the stack.
+    match text.parse::<GeoJson>() {
+        Ok(GeoJson::FeatureCollection(collection)) => Ok(collection.features),
+        Err(geojson::Error::MalformedGeoJson(error)) if error.line() > 0 => {
+            Err(not_geojson(Some(error.line())))
+        }
+        _ => Err(not_geojson(None)),
+    }
+}
+
 struct Found {
     spot: Spot,
     row: PlaceRow,
@@ -224,18 +239,7 @@ impl Gathered {
     }
 
     fn features(&mut self, file: &Path, bytes: &[u8]) -> Result<(), PlacesError> {
-        let not_geojson = |line| PlacesError::GeoJson { file: file.to_owned(), line };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let text = std::str::from_utf8(bytes).map_err(|_| not_geojson(None))?;
-        // The parser goes 128 levels deep and no deeper, so a file of brackets cannot exhaust the stack.
-        let collection = match text.parse::<GeoJson>() {
-            Ok(GeoJson::FeatureCollection(collection)) => collection,
-            Err(geojson::Error::MalformedGeoJson(error)) if error.line() > 0 => {
-                return Err(not_geojson(Some(error.line())));
-            }
-            _ => return Err(not_geojson(None)),
-        };
-        for (i, feature) in collection.features.iter().enumerate() {
+        for (i, feature) in features_of(file, bytes)?.iter().enumerate() {
             self.feature(Spot::Feature { file: file.to_owned(), feature: i + 1 }, feature)?;
         }
         Ok(())
@@ -326,11 +330,13 @@ impl PlaceColumns {
     }
 }
 
-fn missing(spot: &Spot, property: &str, expected: &'static str) -> PlacesError {
+/// The error that a property of a feature is not what it should be.
+pub(crate) fn missing(spot: &Spot, property: &str, expected: &'static str) -> PlacesError {
     PlacesError::Property { spot: spot.clone(), property: property.to_owned(), expected }
 }
 
-fn text_of<'a>(
+/// A property's text, trimmed of white space, or its digits; none if there is nothing or no such property.
+pub(crate) fn text_of<'a>(
     spot: &Spot,
     feature: &'a Feature,
     property: &str,

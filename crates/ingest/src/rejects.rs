@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use throng_anonymiser::Batch;
+use throng_anonymiser::{Batch, Pass, Turned};
 use throng_schema::{CellIx, CellPlan, VersionIx};
 
 use crate::{
@@ -29,23 +29,32 @@ pub enum Reason {
     OutsideWindow,
     /// The subscriber opted out.
     OptedOut,
+    /// The subscriber is a machine: listed, by its identifier, or by how it behaves.
+    Machine,
     /// The plan has no such cell at that time.
     UnknownCell,
     /// Same subscriber, time and cell as a row already used.
     Duplicate,
+    /// Farther from the row before than anybody travels in that time.
+    ImpossibleSpeed,
+    /// To a neighbouring cell and back at once: the phone changed cells, the person did not move.
+    PingPong,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Malformed,
         Self::MissingField,
         Self::WrongType,
         Self::Expired,
         Self::OutsideWindow,
         Self::OptedOut,
+        Self::Machine,
         Self::UnknownCell,
         Self::Duplicate,
+        Self::ImpossibleSpeed,
+        Self::PingPong,
     ];
 
     /// The word in the ledger.
@@ -58,8 +67,11 @@ impl Reason {
             Self::Expired => "expired",
             Self::OutsideWindow => "outside_window",
             Self::OptedOut => "opted_out",
+            Self::Machine => "machine",
             Self::UnknownCell => "unknown_cell",
             Self::Duplicate => "duplicate",
+            Self::ImpossibleSpeed => "impossible_speed",
+            Self::PingPong => "ping_pong",
         }
     }
 }
@@ -208,13 +220,15 @@ pub struct FileTally {
     /// Rows admitted; after [`Tally::settle`], rows used.
     pub admitted: u64,
     /// Rows rejected, by [`Reason`].
-    pub rejected: [u64; 8],
+    pub rejected: [u64; Reason::ALL.len()],
     /// The first row under the first reason that speaks of a faulty file: malformed, missing field, unknown cell.
     pub first_bad: Option<Fault>,
     /// The earliest and the latest time of an event or of a session's end, in microseconds since 1970 UTC.
     pub times_us: Option<(i64, i64)>,
     /// Rows by event type, for the types that the config names.
     pub types: Vec<(String, u64)>,
+    /// Rows admitted that tell the home network of their subscriber; none where nobody asks.
+    pub with_home: u64,
 }
 
 impl FileTally {
@@ -237,14 +251,17 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Moves the duplicates, which only the crowd can tell, from the rows admitted to the rows rejected.
+    /// Moves what only the crowd can tell, as duplicates, from the rows admitted to the rows rejected: for each
+    /// reason, how many rows of each file.
     ///
     /// # Errors
     /// When the rows of a file do not add up.
-    pub fn settle(&mut self, duplicates: &[u64]) -> Result<(), IngestError> {
-        for (file, found) in self.files.iter_mut().zip(duplicates) {
-            file.admitted = file.admitted.saturating_sub(*found);
-            file.rejected[Reason::Duplicate as usize] += found;
+    pub fn settle(&mut self, found: &[(Reason, Vec<u64>)]) -> Result<(), IngestError> {
+        for (reason, by_file) in found {
+            for (file, rows) in self.files.iter_mut().zip(by_file) {
+                file.admitted = file.admitted.saturating_sub(*rows);
+                file.rejected[*reason as usize] += rows;
+            }
         }
         self.check()
     }
@@ -272,8 +289,8 @@ impl Tally {
 
     /// Rows rejected by reason, of all files.
     #[must_use]
-    pub fn rejected(&self) -> [u64; 8] {
-        let mut sums = [0; 8];
+    pub fn rejected(&self) -> [u64; Reason::ALL.len()] {
+        let mut sums = [0; Reason::ALL.len()];
         for file in &self.files {
             add(&mut sums, &file.rejected);
         }
@@ -309,10 +326,11 @@ pub(crate) enum Flaw {
 pub(crate) struct PartTally {
     pub(crate) rows: u64,
     admitted: u64,
-    rejected: [u64; 8],
+    rejected: [u64; Reason::ALL.len()],
     first_bad: Option<(Reason, u64, Flaw)>,
     times_us: Option<(i64, i64)>,
     types: Vec<u64>,
+    with_home: u64,
 }
 
 impl PartTally {
@@ -334,6 +352,7 @@ impl PartTally {
         };
         self.types.resize(self.types.len().max(next.types.len()), 0);
         add(&mut self.types, &next.types);
+        self.with_home += next.with_home;
         self
     }
 
@@ -347,6 +366,7 @@ impl PartTally {
             first_bad: self.first_bad.map(|(reason, row, flaw)| words.fault(row, reason, flaw)),
             times_us: self.times_us,
             types: types.names().zip(self.types.iter().copied()).collect(),
+            with_home: self.with_home,
         }
     }
 }
@@ -452,6 +472,8 @@ pub(crate) struct Row<'r> {
     pub(crate) of_type: TypeIx,
     /// Empty if missing.
     pub(crate) subscriber_id: &'r [u8],
+    /// The country code of the home network, if it is asked for and told.
+    pub(crate) mcc: Option<u16>,
 }
 
 /// Judges rows, admits the good ones, and keeps account of all.
@@ -459,6 +481,7 @@ pub(crate) struct Judge<'a> {
     clock: &'a Clock,
     cells: Cells<'a>,
     types: &'a Types,
+    machines: &'a [Box<[u8]>],
     batch: Batch<'a>,
     /// Whether the rows have been accounted for by an earlier reading.
     again: bool,
@@ -472,6 +495,7 @@ impl<'a> Judge<'a> {
         clock: &'a Clock,
         plan: Option<&'a CellPlan>,
         types: &'a Types,
+        machines: &'a [Box<[u8]>],
         batch: Batch<'a>,
         again: bool,
     ) -> Self {
@@ -480,6 +504,7 @@ impl<'a> Judge<'a> {
             clock,
             cells: Cells::new(plan, clock),
             types,
+            machines,
             batch,
             again,
             account,
@@ -547,7 +572,7 @@ impl<'a> Judge<'a> {
         if self.again && !wanted {
             return Ok(());
         }
-        let pass = self.batch.meet(row.subscriber_id).map_err(|_| (Reason::OptedOut, Flaw::None))?;
+        let pass = self.meet(row).map_err(|reason| (reason, Flaw::None))?;
         let version =
             self.cells.version_at(row.cell, at_us).ok_or((Reason::UnknownCell, Flaw::UnknownCell))?;
         if !wanted {
@@ -557,7 +582,21 @@ impl<'a> Judge<'a> {
         } else {
             self.batch.admit_session(pass, at_us, end_us, version);
         }
+        self.account.with_home += u64::from(row.mcc.is_some());
         Ok(())
+    }
+
+    #[inline]
+    fn meet(&mut self, row: &Row<'_>) -> Result<Pass, Reason> {
+        let pass = self.batch.meet(row.subscriber_id, row.mcc).map_err(|turned| match turned {
+            Turned::OptedOut => Reason::OptedOut,
+            Turned::Machine => Reason::Machine,
+        })?;
+        // After the entrance, for who opted out counts as that, whatever the identifier begins with.
+        if self.machines.iter().any(|prefix| row.subscriber_id.starts_with(prefix)) {
+            return Err(Reason::Machine);
+        }
+        Ok(pass)
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use crate::table::{Layout, TABLE_ENDINGS, Table, TableError, files_of};
 /// Reads the columns `subscriber_id` and `postal_code` or `commune` of a table, folder or pattern, and gives each
 /// identifier with its place to `admit`.
 ///
-/// A postal code is believed before a commune. Identifiers are bytes as in [`crate::opt_outs`]; nothing is kept, and
+/// A postal code is believed before a commune. Identifiers are bytes as in [`crate::identifiers`]; nothing is kept, and
 /// no error quotes one. Gives the number of rows.
 ///
 /// # Errors

@@ -1,11 +1,13 @@
-//! Reads polygons from GeoJSON and WKB, and refuses coordinates that are no place on Earth.
+//! Reads polygons from GeoJSON, WKB and WKT, and refuses coordinates that are no place on Earth.
 
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 use geojson::GeometryValue;
+use wkt::Wkt;
 
 const POLYGONS: &str = "a Polygon or MultiPolygon";
 const DEGREES: &str = "coordinates in WGS 84 degrees (longitude from -180 to 180, latitude from -90 to 90)";
 const CLOSED: &str = "rings of at least four points that end where they begin";
+const TEXT: &str = "a POLYGON or MULTIPOLYGON in well-known text, longitude before latitude";
 const WHOLE: &str = "a whole WKB Polygon or MultiPolygon";
 
 /// What was expected instead of what the shape is.
@@ -29,6 +31,37 @@ pub(crate) fn of_geojson(geometry: &GeometryValue) -> Result<MultiPolygon<f64>, 
         }
         _ => Err(POLYGONS),
     }
+}
+
+/// The polygons of well-known text (OGC 06-103r4, section 7), with or without Z and M.
+pub(crate) fn of_wkt(text: &str) -> Result<MultiPolygon<f64>, Expected> {
+    // Before the parser sees it: collections nest, and a text of brackets could exhaust the stack.
+    let kind = text.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    if !["POLYGON", "MULTIPOLYGON"].iter().any(|known| kind.eq_ignore_ascii_case(known)) {
+        return Err(TEXT);
+    }
+    if !ends_with_its_bracket(text) {
+        return Err(TEXT);
+    }
+    let ring =
+        |ring: &wkt::types::LineString<f64>| closed(ring.coords().iter().map(|at| on_earth(at.x, at.y)));
+    let polygon = |polygon: &wkt::types::Polygon<f64>| polygon_of(polygon.rings().iter().map(ring));
+    let polygons = match text.parse::<Wkt<f64>>().map_err(|_| TEXT)? {
+        Wkt::Polygon(one) => vec![polygon(&one)?],
+        Wkt::MultiPolygon(many) => many.polygons().iter().map(polygon).collect::<Result<_, _>>()?,
+        _ => return Err(TEXT),
+    };
+    if polygons.is_empty() { Err(CLOSED) } else { Ok(MultiPolygon(polygons)) }
+}
+
+/// Whether nothing stands behind the bracket that closes the first: the parser would pass over it in silence.
+fn ends_with_its_bracket(text: &str) -> bool {
+    let mut depth = 0_i64;
+    let end = text.bytes().position(|byte| {
+        depth += i64::from(byte == b'(') - i64::from(byte == b')');
+        byte == b')' && depth <= 0
+    });
+    end.is_none_or(|end| text[end + 1..].trim().is_empty())
 }
 
 fn on_earth(x: f64, y: f64) -> Result<Coord<f64>, Expected> {
@@ -184,6 +217,37 @@ pub(crate) mod tests {
         assert_eq!(of_wkb(&[1, 3, 0, 0, 0, 255, 255, 255, 255]), Err(WHOLE));
         assert_eq!(of_wkb(&wkb_square(true, 3, 0, [f64::NAN, 50.0, 5.0, 51.0])), Err(DEGREES));
         assert_eq!(of_wkb(&wkb_square(true, 3, 0, [4.0, 50.0, 5.0, f64::INFINITY])), Err(DEGREES));
+    }
+
+    #[test]
+    fn wkt_of_every_flavour_is_the_same_square() {
+        let expected = of_wkb(&wkb_square(true, 3, 0, [4.0, 50.0, 5.0, 51.0])).expect("polygon");
+        for text in [
+            "POLYGON ((4 50, 5 50, 5 51, 4 51, 4 50))",
+            " polygon((4.0 5e1,5 50,5 51,4 51,4 50)) ",
+            "POLYGON Z ((4 50 7, 5 50 7, 5 51 7, 4 51 7, 4 50 7))",
+            "MULTIPOLYGON (((4 50, 5 50, 5 51, 4 51, 4 50)))",
+        ] {
+            assert_eq!(of_wkt(text), Ok(expected.clone()), "{text}");
+        }
+        let hole = "POLYGON ((4 50, 5 50, 5 51, 4 51, 4 50), (4.1 50.1, 4.2 50.1, 4.2 50.2, 4.1 50.1))";
+        assert_eq!(of_wkt(hole).map(|shape| shape.0[0].interiors().len()), Ok(1));
+        let nested = "GEOMETRYCOLLECTION (".repeat(1_000_000);
+        let cases = [
+            ("", TEXT),
+            ("POINT (4 50)", TEXT),
+            ("POLYGON ((4 50, 5 50", TEXT),
+            ("POLYGON ((4 50, 5 50, 5 51, 4 51, 4 50)) and more", TEXT),
+            (nested.as_str(), TEXT),
+            ("POLYGON ((4 50, 5 50, 5 51, 4 50)) POLYGON ((4 50, 5 50, 5 51, 4 50))", TEXT),
+            ("POLYGON EMPTY", CLOSED),
+            ("MULTIPOLYGON EMPTY", CLOSED),
+            ("POLYGON ((4 50, 5 50, 5 51, 4 51))", CLOSED),
+            ("POLYGON ((50 4, 150 95, 5 51, 50 4))", DEGREES),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(of_wkt(text), Err(expected), "{}", &text[..text.len().min(60)]);
+        }
     }
 
     #[test]

@@ -431,7 +431,7 @@ impl Table {
 }
 
 /// Names by which a header is known to be one, and not a row of a file that has none.
-const USUAL_NAMES: [&str; 11] = [
+const USUAL_NAMES: [&str; 14] = [
     "subscriber_id",
     "cell_id",
     "postal_code",
@@ -443,6 +443,9 @@ const USUAL_NAMES: [&str; 11] = [
     "province",
     "region",
     "country",
+    "occasion",
+    "population",
+    "factor",
 ];
 
 /// Whether an entry of a header may be told. A line of data taken for a header fails this: identifiers, codes and

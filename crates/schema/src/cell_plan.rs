@@ -17,7 +17,7 @@ pub struct CellIx(pub u32);
 pub struct VersionIx(pub u32);
 
 /// Where a cell stood for a stretch of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CellVersion {
     /// The cell's identifier, opaque.
     pub cell_id: Box<[u8]>,
@@ -27,6 +27,16 @@ pub struct CellVersion {
     pub until_us: i64,
     /// The postal code it serves; none when it covers no known place (over the border, at sea).
     pub place: Option<PlaceId>,
+    /// Where it stands, longitude and latitude in WGS 84 degrees; where only its postal code is known, the middle of
+    /// that, if it has a polygon.
+    pub at: Option<(f64, f64)>,
+}
+
+impl CellVersion {
+    /// What a plan may say twice: the same cell at the same time in the same place, wherever in it.
+    fn identity(&self) -> (&[u8], i64, i64, Option<PlaceId>) {
+        (&self.cell_id, self.from_us, self.until_us, self.place)
+    }
 }
 
 /// What can be wrong with a cell plan as a whole. The reader of the file says which rows.
@@ -65,7 +75,7 @@ impl CellPlan {
         numbered.sort_by(|(_, a), (_, b)| {
             (&a.cell_id, a.from_us, a.until_us).cmp(&(&b.cell_id, b.from_us, b.until_us))
         });
-        numbered.dedup_by(|(_, b), (_, a)| a == b);
+        numbered.dedup_by(|(_, b), (_, a)| a.identity() == b.identity());
         if let Some(pair) = numbered.windows(2).find(|pair| {
             let (a, b) = (&pair[0].1, &pair[1].1);
             a.cell_id == b.cell_id && b.from_us < a.until_us
@@ -131,6 +141,18 @@ impl CellPlan {
         self.versions[version.0 as usize].place
     }
 
+    /// Where a version stands: longitude and latitude in WGS 84 degrees, if known.
+    #[inline]
+    #[must_use]
+    pub fn position(&self, version: VersionIx) -> Option<(f64, f64)> {
+        self.versions[version.0 as usize].at
+    }
+
+    /// The versions of a cell, in the order of time.
+    pub fn versions_of(&self, cell: CellIx) -> impl Iterator<Item = VersionIx> + use<> {
+        (self.first[cell.0 as usize]..self.first[cell.0 as usize + 1]).map(VersionIx)
+    }
+
     /// Every version, in order.
     #[must_use]
     pub fn versions(&self) -> &[CellVersion] {
@@ -149,7 +171,13 @@ mod tests {
     use super::*;
 
     fn version(id: &str, from_us: i64, until_us: i64, place: u32) -> CellVersion {
-        CellVersion { cell_id: id.as_bytes().into(), from_us, until_us, place: Some(PlaceId(place)) }
+        CellVersion {
+            cell_id: id.as_bytes().into(),
+            from_us,
+            until_us,
+            place: Some(PlaceId(place)),
+            at: None,
+        }
     }
 
     #[test]
@@ -173,6 +201,15 @@ mod tests {
         let b = plan.cell(b"b").expect("known");
         assert!(plan.version_at(b, 0) > plan.version_at(a, 100));
         assert_eq!(plan.cell(b"c"), None);
+        let versions = [a, b].map(|cell| plan.versions_of(cell).map(|v| v.0).collect::<Vec<_>>());
+        assert_eq!(versions, [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn a_cell_at_two_positions_of_one_place_counts_once() {
+        let at = |lon| CellVersion { at: Some((lon, 51.0)), ..version("a", 0, 50, 1) };
+        let plan = CellPlan::new(vec![at(4.0), at(5.0)]).expect("plan");
+        assert_eq!((plan.versions().len(), plan.position(VersionIx(0))), (1, Some((4.0, 51.0))));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The pseudonym in a pass cannot be read.
 fn open(pass: throng_anonymiser::Pass) -> u64 {
-    pass.0
+    pass.pseudonym
 }
 
 fn main() {}

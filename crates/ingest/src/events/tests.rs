@@ -23,7 +23,7 @@ use throng_anonymiser::{Ballot, Crowd, Frame, Share, Sitting, Subscribers, Traje
 use throng_schema::{CellVersion, PlaceId};
 
 use super::*;
-use crate::{Reason, find_files, time::EpochUnit};
+use crate::{Reason, columns::SubscriberIdKind, find_files, time::EpochUnit};
 
 /// 2026-10-15 00:00 UTC; Brussels is two hours ahead.
 const MIDNIGHT_US: i64 = 1_792_022_400_000_000;
@@ -49,6 +49,7 @@ fn plan() -> Arc<CellPlan> {
         from_us: i64::MIN,
         until_us: i64::MAX,
         place: Some(PlaceId(0)),
+        at: None,
     };
     let mut versions: Vec<_> = (0..10).map(|i| always(format!("c{i}"))).collect();
     versions.extend([always("7".to_owned()), always("206-7".to_owned())]);
@@ -134,7 +135,7 @@ fn pour_as(events: &Events, subscribers: &Subscribers) -> (Tally, Seen) {
         },
     );
     let [duplicates, ..] = &counted.found;
-    tally.settle(duplicates).expect("adds up");
+    tally.settle(&[(Reason::Duplicate, duplicates.clone())]).expect("adds up");
     let mut seen: Seen = seen.into_inner().expect("whole");
     seen.sort();
     (tally, seen)
@@ -306,11 +307,14 @@ fn the_first_reason_that_applies_counts() {
         format!("{old},,nowhere,,ping"),
         format!("{old},gone,,,ping"),
         ",gone,c1,,ping".to_owned(),
-        // A type that is left out, too old, out of the window, opted out, unknown.
+        // A type that is left out, too old, out of the window, opted out, a machine, unknown.
         format!("{old},gone,nowhere,,ping"),
         format!("{old},gone,nowhere,,call"),
         format!("{after},gone,nowhere,,call"),
         "2026-10-15T10:00:00Z,gone,nowhere,,call".to_owned(),
+        "2026-10-15T10:00:00Z,metergone,nowhere,,call".to_owned(),
+        "2026-10-15T10:00:00Z,meter,nowhere,,call".to_owned(),
+        "2026-10-15T10:00:00Z,listed,nowhere,,call".to_owned(),
         "2026-10-15T10:00:00Z,here,nowhere,,call".to_owned(),
         "2026-10-15T11:59:59.999999Z,here,moved,,call".to_owned(),
         // Used, and used twice.
@@ -322,22 +326,24 @@ fn the_first_reason_that_applies_counts() {
     let format = EventFormat { drop_types: vec!["ping".to_owned()], ..EventFormat::default() };
     let mut subscribers = Subscribers::new().expect("key");
     subscribers.opt_out(b"gone");
-    let (tally, seen) = pour_as(
-        &open_with(vec![path.clone()], EventColumns::default(), format).expect("opened"),
-        &subscribers,
-    );
+    subscribers.opt_out(b"metergone");
+    subscribers.machine(b"listed");
+    subscribers.machine(b"gone");
+    let events = open_with(vec![path.clone()], EventColumns::default(), format).expect("opened");
+    let (tally, seen) = pour_as(&events.without_machines(["x", "meter"]), &subscribers);
     let expected = [
         ("malformed", 3),
         ("missing_field", 3),
         ("wrong_type", 1),
         ("expired", 1),
         ("outside_window", 1),
-        ("opted_out", 1),
+        ("opted_out", 2),
+        ("machine", 2),
         ("unknown_cell", 2),
         ("duplicate", 1),
     ];
     assert_eq!(rejected(&tally), expected);
-    assert_eq!((tally.rows_read(), tally.admitted()), (15, 2));
+    assert_eq!((tally.rows_read(), tally.admitted()), (18, 2));
     assert_eq!(seen.len(), 1);
     let file = &tally.files[0];
     assert_eq!(file.types, [("ping".to_owned(), 1)]);
@@ -706,6 +712,101 @@ fn the_preset_reads_what_multimno_writes() {
     assert_eq!(seen[0][0].0, 8 * HOUR_US + 7 * 60 * SECOND_US + 33 * SECOND_US);
 }
 
+/// How many rows of a file tell a home network, where homes are asked for and where they are not.
+fn with_home(path: &Path, columns: &EventColumns, format: &EventFormat) -> (u64, u64) {
+    let open = || open_with(vec![path.to_owned()], columns.clone(), format.clone()).expect("opened");
+    let (asked, seen) = pour(&open().with_homes());
+    let (not_asked, seen_alike) = pour(&open());
+    assert!(seen == seen_alike && rejected(&asked) == rejected(&not_asked), "{}", path.display());
+    (asked.files[0].with_home, not_asked.files[0].with_home)
+}
+
+#[test]
+fn home_networks_of_every_type_are_read_where_they_are_asked_for() {
+    let (folder, usual) = (folder(), EventColumns::default());
+    let format = EventFormat::default();
+    let lines: String = ["20601", "206-01", "\"206,01\"", "", "Belgium", "310260"]
+        .into_iter()
+        .enumerate()
+        .map(|(i, home)| format!("2026-10-15T10:00:0{i}Z,a,c1,{home}\n"))
+        .collect();
+    let csv = write(&folder, "a.csv", format!("event_time,subscriber_id,cell_id,home_plmn\n{lines}"));
+    assert_eq!(with_home(&csv, &usual, &format), (3, 0));
+
+    let text = || texts(["20601", "206-01", "", "Belgium", "310260", "20601"].into_iter());
+    let integers = || {
+        let homes = [Some(20_601_i64), Some(7), None, Some(206_010), Some(i64::MIN), Some(206)];
+        Arc::new(Int64Array::from(homes.to_vec())) as ArrayRef
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("text", text()),
+        ("view", as_type(&text(), &DataType::Utf8View)),
+        ("binary", as_type(&text(), &DataType::Binary)),
+        ("integer", integers()),
+        ("small", as_type(&integers(), &DataType::Int32)),
+        ("unsigned", as_type(&integers(), &DataType::UInt64)),
+        ("fraction", as_type(&integers(), &DataType::Float64)),
+    ];
+    let event = |name: &'static str, value: &'static str| (name, texts([value; 6].into_iter()));
+    for dictionary in [true, false] {
+        let properties = WriterProperties::builder().set_dictionary_enabled(dictionary).build();
+        let mut all = vec![
+            event("subscriber_id", "a"),
+            event("event_time", "2026-10-15 10:00"),
+            event("cell_id", "c1"),
+        ];
+        all.extend(columns.clone());
+        let file = write(&folder, "a.parquet", as_parquet(all, 4, Some(properties)));
+        for (name, column) in &columns {
+            let expected = if column.data_type().is_numeric() { 3 } else { 4 };
+            let set = EventColumns { home_plmn: Some(vec![(*name).into()]), ..usual.clone() };
+            // Six rows at one time in one cell: all but one are duplicates, and tell of home before that is known.
+            assert_eq!(with_home(&file, &set, &format), (expected, 0), "{name} {dictionary}");
+        }
+    }
+}
+
+#[test]
+fn of_several_parts_the_first_is_the_country_and_an_imsi_serves_where_there_is_no_column() {
+    let (folder, usual) = (folder(), EventColumns::default());
+    let imsi = EventFormat { subscriber_id_kind: SubscriberIdKind::Imsi, ..EventFormat::default() };
+    let csv = "event_time,subscriber_id,cell_id,mnc,mcc\n2026-10-15T10:00:00Z,206011234567890,c1,,206\n\
+               2026-10-15T10:00:00Z,anybody,c1,01,\n";
+    let file = write(&folder, "a.csv", csv);
+    let parts = EventColumns { home_plmn: Some(vec!["mcc".into(), "mnc".into()]), ..usual.clone() };
+    assert_eq!(with_home(&file, &parts, &EventFormat::default()), (1, 0));
+    assert_eq!(with_home(&file, &parts, &imsi), (1, 0), "the column is believed before the identifier");
+    assert_eq!(with_home(&file, &usual, &imsi), (1, 0));
+    assert_eq!(with_home(&file, &usual, &EventFormat::default()), (0, 0));
+    let columns = vec![
+        ("event_time", texts(["2026-10-15 10:00"; 2].into_iter())),
+        ("subscriber_id", Arc::new(Int64Array::from(vec![206_011_234_567_890, 20])) as ArrayRef),
+        ("cell_id", texts(["c1"; 2].into_iter())),
+    ];
+    let file = write(&folder, "a.parquet", as_parquet(columns, 10, None));
+    assert_eq!(with_home(&file, &usual, &imsi), (1, 0));
+}
+
+#[test]
+fn a_column_that_can_hold_no_home_is_refused_only_where_homes_are_asked_for() {
+    let folder = folder();
+    let columns = vec![
+        ("event_time", texts(["2026-10-15 10:00"].into_iter())),
+        ("subscriber_id", texts(["a"].into_iter())),
+        ("cell_id", texts(["c1"].into_iter())),
+        ("home_plmn", Arc::new(arrow::array::BooleanArray::from(vec![true])) as ArrayRef),
+    ];
+    let file = write(&folder, "a.parquet", as_parquet(columns, 10, None));
+    assert_eq!(pour(&open(vec![file.clone()])).0.admitted(), 1);
+    let (events, subscribers) = (open(vec![file]).with_homes(), Subscribers::new().expect("key"));
+    let refused = Crowd::gather(&events, &subscribers, &frame(1), Share::whole());
+    let error = refused.map(|_| ()).expect_err("refused").to_string();
+    assert!(
+        error.ends_with("a.parquet: column `home_plmn` holds Boolean; expected text, binary or a number"),
+        "{error}"
+    );
+}
+
 #[test]
 fn without_a_plan_no_cell_is_unknown() {
     let folder = folder();
@@ -796,13 +897,20 @@ fn an_account_that_does_not_add_up_is_an_error() {
     let subscribers = Subscribers::new().expect("key");
     let (_, mut tally) = Crowd::gather(&events, &subscribers, &frame(1), Share::whole()).expect("read");
     tally.files[0].rows_read += 1;
-    let error = tally.settle(&[0]).expect_err("refused").to_string();
+    let error = tally.settle(&[(Reason::Duplicate, vec![0])]).expect_err("refused").to_string();
     assert!(
         error.ends_with(
             "a.csv: 101 rows were read, but 100 are used or rejected; expected the two to be equal"
         )
     );
-    let error = tally.settle(&[1_000]).expect_err("more duplicates than rows");
+    tally.files[0].rows_read -= 1;
+    let (read, used) = (tally.rows_read(), tally.admitted());
+    let found = [(Reason::Duplicate, vec![2]), (Reason::Machine, vec![3]), (Reason::PingPong, vec![1])];
+    tally.settle(&found).expect("adds up");
+    let of = |reason| tally.files[0].rejected_for(reason);
+    assert_eq!([Reason::Machine, Reason::ImpossibleSpeed, Reason::PingPong].map(of), [3, 0, 1]);
+    assert_eq!((tally.rows_read(), tally.admitted()), (read, used - 6));
+    let error = tally.settle(&[(Reason::Machine, vec![1_000])]).expect_err("more machines than rows");
     assert!(!error.is_unusable_input());
 }
 

@@ -1,8 +1,10 @@
-//! Streams the identifiers of subscribers who opted out to whoever forgets them at once.
+//! Streams the identifiers of listed subscribers, who opted out or are machines, to whoever forgets them at once.
 
 use std::path::Path;
 
-use crate::table::{Layout, TABLE_ENDINGS, Table, TableError, files_of};
+use throng_anonymiser::Algorithm;
+
+use crate::table::{Field, Layout, Row, TABLE_ENDINGS, Table, TableError, files_of};
 
 /// Reads the column `subscriber_id` of a table, folder or pattern, and gives each identifier to `register`.
 ///
@@ -13,17 +15,63 @@ use crate::table::{Layout, TABLE_ENDINGS, Table, TableError, files_of};
 /// # Errors
 /// When a file cannot be read, has no such column, a row has no identifier or one with white space around it, or a
 /// quote of a CSV is not closed on its line.
-pub fn opt_outs(path: &Path, register: &mut dyn FnMut(&[u8])) -> Result<u64, TableError> {
+pub fn identifiers(path: &Path, register: &mut dyn FnMut(&[u8])) -> Result<u64, TableError> {
+    each(path, &mut |row, id| {
+        register(row.id(id)?);
+        Ok(())
+    })
+}
+
+/// Reads a list of opt-outs whose column `subscriber_id` holds digests, in hexadecimal digits of either case, and
+/// gives each digest to `register`.
+///
+/// Nothing is kept, and no error quotes a digest. Gives the number of rows.
+///
+/// # Errors
+/// As [`identifiers`], and when a row holds anything but as many hexadecimal digits as the algorithm gives.
+pub fn digests(
+    path: &Path,
+    algorithm: Algorithm,
+    register: &mut dyn FnMut(&[u8]),
+) -> Result<u64, TableError> {
+    let expected = match algorithm {
+        Algorithm::Sha256 | Algorithm::Blake3 => "64 hexadecimal digits",
+        Algorithm::Sha1 => "40 hexadecimal digits",
+        Algorithm::Md5 => "32 hexadecimal digits",
+    };
+    let mut digest = Vec::with_capacity(algorithm.digest_bytes());
+    each(path, &mut |row, id| {
+        let digits = row.id(id)?;
+        let whole = digits.len() == 2 * algorithm.digest_bytes() && from_hex(digits, &mut digest).is_some();
+        if !whole {
+            return Err(row.wrong(id, expected));
+        }
+        register(&digest);
+        Ok(())
+    })
+}
+
+fn each(
+    path: &Path,
+    visit: &mut dyn FnMut(&Row<'_>, &Field) -> Result<(), TableError>,
+) -> Result<u64, TableError> {
     let mut rows = 0;
     for file in files_of(path, &TABLE_ENDINGS)? {
         let mut table = Table::open(&file, Layout::SUBSCRIBERS)?;
         let id = table.require_id(&"subscriber_id".into())?;
-        rows += table.each(|row| {
-            register(row.id(&id)?);
-            Ok::<_, TableError>(())
-        })?;
+        rows += table.each(|row| visit(row, &id))?;
     }
     Ok(rows)
+}
+
+/// The bytes that pairs of hexadecimal digits stand for; none where there is another digit.
+fn from_hex(digits: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    bytes.clear();
+    for pair in digits.chunks_exact(2) {
+        bytes.push(value(pair[0])? << 4 | value(pair[1])?);
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -42,7 +90,7 @@ mod tests {
     fn read(name: &str, bytes: &[u8]) -> Result<(u64, Vec<Vec<u8>>), String> {
         let folder = folder(&[(name, bytes)]);
         let mut ids = Vec::new();
-        let rows = opt_outs(&folder.path().join(name), &mut |id| ids.push(id.to_vec()));
+        let rows = identifiers(&folder.path().join(name), &mut |id| ids.push(id.to_vec()));
         rows.map(|rows| (rows, ids)).map_err(|error| text_of(error, &folder))
     }
 
@@ -89,6 +137,38 @@ mod tests {
         let raw = vec![0xff, 0x00, b' '];
         let binary: ArrayRef = Arc::new(BinaryArray::from(vec![raw.as_slice()]));
         assert_eq!(read("o.parquet", &parquet_of(vec![("subscriber_id", binary)])), Ok((1, vec![raw])));
+    }
+
+    #[test]
+    fn digests_are_read_in_either_case_and_refused_without_content() {
+        let read = |csv: &str, algorithm| {
+            let folder = folder(&[("o.csv", csv.as_bytes())]);
+            let mut found = Vec::new();
+            let rows =
+                digests(&folder.path().join("o.csv"), algorithm, &mut |digest| found.push(digest.to_vec()));
+            rows.map(|rows| (rows, found)).map_err(|error| text_of(error, &folder))
+        };
+        let digits = "0123456789abcdefABCDEF0123456789";
+        let bytes =
+            [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67, 0x89];
+        let list = format!("subscriber_id,since\n{digits},x\n{},y\n", "f".repeat(32));
+        assert_eq!(read(&list, Algorithm::Md5), Ok((2, vec![bytes.to_vec(), vec![0xff; 16]])));
+        for (algorithm, length) in
+            [(Algorithm::Md5, 32), (Algorithm::Sha1, 40), (Algorithm::Sha256, 64), (Algorithm::Blake3, 64)]
+        {
+            let good = "a".repeat(length);
+            let bad = [
+                &good[1..],
+                &format!("{good}a"),
+                &format!("{}g", &good[1..]),
+                &format!("{}\u{e9}", &good[2..]),
+            ];
+            for bad in bad {
+                let error = read(&format!("subscriber_id\n{good}\n{bad}\n"), algorithm).expect_err("refused");
+                let expected = format!("expected {length} hexadecimal digits");
+                assert_eq!(error, format!("o.csv, row 2 (line 3), column `subscriber_id`: {expected}"));
+            }
+        }
     }
 
     #[test]
