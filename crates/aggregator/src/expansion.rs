@@ -1,13 +1,27 @@
-//! From devices to people: the operator's share of the market, applied after protection and never before.
+//! From devices to people: the operator's share of the market. It never decides what is shown, for that looks at
+//! devices.
+
+use std::collections::BTreeMap;
+
+use throng_anonymiser::{Home, ProtectedTable};
+use throng_schema::{Factors, PlaceTree};
 
 /// A factor that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("the expansion factor {0} cannot be used; expected a number above 0 and at most {max}", max = Expansion::FACTOR_MAX)]
 pub struct ExpansionError(f64);
 
-/// How many people one device stands for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Expansion(f64);
+/// How many people devices stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expansion {
+    /// One factor for everybody.
+    Factor(f64),
+    /// Each by residence or home network: devices are weighed as they are counted.
+    Weighed(Factors),
+}
+
+/// Weights are counted in millionths of a person, so that their sums are whole and in no order.
+const MILLIONTHS: f64 = 1e6;
 
 impl Expansion {
     /// A device that stands for more people than this would make one person look like a crowd.
@@ -19,28 +33,81 @@ impl Expansion {
     /// When it is not a number, not above 0, or above [`Expansion::FACTOR_MAX`].
     pub fn factor(factor: f64) -> Result<Self, ExpansionError> {
         if factor > 0.0 && factor <= Self::FACTOR_MAX {
-            Ok(Self(factor))
+            Ok(Self::Factor(factor))
         } else {
             Err(ExpansionError(factor))
         }
     }
 
-    /// The factor.
+    /// The factor, if there is one for everybody.
     #[must_use]
-    pub fn value(self) -> f64 {
-        self.0
+    pub fn single(&self) -> Option<f64> {
+        match self {
+            Self::Factor(factor) => Some(*factor),
+            Self::Weighed(_) => None,
+        }
     }
 
-    /// `round(devices * factor)`, halves away from zero.
+    /// `round(devices * factor)`, or what the devices weigh, rounded; halves away from zero.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
-        reason = "devices are under 2^53, factors at most 100"
+        reason = "devices and people are under 2^53"
     )]
-    pub fn people(self, devices: u64) -> i64 {
-        (devices as f64 * self.0).round() as i64
+    pub fn people(&self, devices: u64, weight: u64) -> i64 {
+        match self {
+            Self::Factor(factor) => (devices as f64 * factor).round() as i64,
+            Self::Weighed(_) => (weight as f64 / MILLIONTHS).round() as i64,
+        }
     }
+
+    /// The published people of a cell.
+    pub(crate) fn of(&self, table: &ProtectedTable, time: usize, slot: usize) -> Option<i64> {
+        let devices = table.published(time, slot)?;
+        Some(self.people(devices, table.weight(time, slot).unwrap_or_default()))
+    }
+}
+
+/// What a device weighs, in millionths of people, by its home.
+pub(crate) struct Weights {
+    /// By place: the factor of the finest place around it that has one.
+    of_place: Vec<Option<u32>>,
+    of_mcc: BTreeMap<u16, u32>,
+    rest: u32,
+}
+
+impl Weights {
+    pub(crate) fn new(factors: &Factors, tree: &PlaceTree) -> Self {
+        let mut of_place: Vec<Option<u32>> = vec![None; tree.len()];
+        for (place, factor) in &factors.residence {
+            of_place[place.index()] = Some(millionths(*factor));
+        }
+        for place in tree.ids() {
+            let above = tree.parent(place).and_then(|above| of_place[above.index()]);
+            of_place[place.index()] = of_place[place.index()].or(above);
+        }
+        let of_mcc = factors.network.iter().map(|(mcc, factor)| (*mcc, millionths(*factor))).collect();
+        Self { of_place, of_mcc, rest: millionths(factors.rest) }
+    }
+
+    pub(crate) fn of(&self, home: Home) -> u32 {
+        let weight = match home {
+            Home::Place(place) => self.of_place[place.index()],
+            Home::Network(mcc) => self.of_mcc.get(&mcc).copied(),
+            Home::Unknown => None,
+        };
+        weight.unwrap_or(self.rest)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "factors lie between 0 and 1,000"
+)]
+fn millionths(factor: f64) -> u32 {
+    (factor * MILLIONTHS).round() as u32
 }
 
 #[cfg(test)]
@@ -53,6 +120,6 @@ mod tests {
             assert!(Expansion::factor(factor).is_err());
         }
         let half = Expansion::factor(2.5).expect("fine");
-        assert_eq!([1, 2, 3].map(|devices| half.people(devices)), [3, 5, 8]);
+        assert_eq!([1, 2, 3].map(|devices| half.people(devices, 0)), [3, 5, 8]);
     }
 }

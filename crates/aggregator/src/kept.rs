@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use throng_anonymiser::{Protected, ProtectedTable};
 use throng_schema::{Occasion, PlaceId, Status};
 
-use crate::reports::{Reports, Today};
+use crate::{
+    expansion::Expansion,
+    reports::{Reports, Today},
+};
 
 /// How many were present in an area at an instant, as far as that is published.
-pub(crate) type Presences = BTreeMap<i64, Option<u64>>;
+pub(crate) type Presences = BTreeMap<i64, Option<i64>>;
 
 /// Published numbers of the days that are out, by occasion.
 #[derive(Default)]
@@ -28,21 +31,27 @@ impl Kept {
     }
 
     /// Keeps what a day has published of the occasions' areas, and of the places around and in them.
-    pub fn add(&mut self, today: &Today<'_>, protected: &Protected) {
+    pub fn add(&mut self, today: &Today<'_>, protected: &Protected, expansion: &Expansion) {
         for number in 0..self.presence.len() {
-            self.add_presence(number, today, protected);
+            self.add_presence(number, today, protected, expansion);
             self.add_visitors(number, today, protected);
         }
     }
 
-    fn add_presence(&mut self, number: usize, today: &Today<'_>, protected: &Protected) {
+    fn add_presence(
+        &mut self,
+        number: usize,
+        today: &Today<'_>,
+        protected: &Protected,
+        expansion: &Expansion,
+    ) {
         let Some(table) = today.presence().map(|table| &protected.tables[table]) else { return };
         let areas = &today.reports.areas;
         let (occasion, column) = (&areas.occasions[number], areas.column(number));
         let inside = Around::new(number, today.reports).inside;
         for (time, at_us) in today.calendar.instants().at_us().iter().enumerate() {
             if table.status(time, column) != Status::NoCoverage {
-                self.presence[number].insert(*at_us, table.published(time, column));
+                self.presence[number].insert(*at_us, expansion.of(table, time, column));
             }
             if (occasion.from_us..occasion.until_us).contains(at_us) {
                 let smaller = inside.iter().map(|place| place.index()).chain([column]);

@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use throng_anonymiser::{
-    Ballot, Carried, Counted, Crowd, GuestGuard, Shape, Sitting, Subscribers, Trajectory, key,
-};
+use throng_anonymiser::{Ballot, Counted, Crowd, GuestGuard, Shape, Sitting, Subscribers, Trajectory, key};
 use throng_schema::{Calendar, Grid, Occasion};
 
 use crate::{
     dwell,
+    kept::Kept,
     reports::Reports,
     stay::{Stay, stays},
 };
@@ -89,12 +88,14 @@ impl<'a> Gathering<'a> {
     #[must_use]
     pub fn count(&self, crowd: Crowd, subscribers: &Subscribers) -> Counted {
         let own_us = 0..0; // what becomes of rows is told by the days
+        let weighed = self.reports.weighs();
         let sitting =
-            Sitting { shapes: &self.shapes, sparse: 1, own_us, subscribers, carried: None::<&Carried> };
+            Sitting { shapes: &self.shapes, sparse: 1, weighed, own_us, subscribers, carried: None };
         self.reports.walk(crowd, &sitting, |trajectory, ballot| self.visit(trajectory, ballot))
     }
 
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
+        self.reports.weigh(trajectory, ballot);
         for (member, number) in self.members.iter().enumerate() {
             let occasion = &self.reports.areas.occasions[*number];
             let inside = |cell| {
@@ -144,7 +145,9 @@ impl<'a> Gathering<'a> {
     }
 
     /// What protection must know: the published groups that each occasion's visitors hold or lie in.
-    pub(crate) fn guard(&self, others: Vec<Vec<u64>>) -> GuestGuard<'_> {
+    #[must_use]
+    pub fn guard(&self, kept: &Kept) -> GuestGuard<'_> {
+        let others = self.members.iter().map(|number| kept.others[*number].clone()).collect();
         let within = |outer: usize, inner: usize| {
             let (a, b) = (&self.reports.areas.occasions[outer], &self.reports.areas.occasions[inner]);
             let holds =

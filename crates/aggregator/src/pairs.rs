@@ -22,7 +22,7 @@ struct Line<'a> {
     place: Named<'a>,
     other: Named<'a>,
     finest: bool,
-    devices: Option<u64>,
+    people: Option<i64>,
     status: Status,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Measure<'a> {
 pub(crate) fn residence_rows(
     measure: &Measure<'_>,
     reports: &Reports,
-    expansion: Expansion,
+    expansion: &Expansion,
 ) -> Result<LazyFrame, ShapeError> {
     let Reports { tree, residences, .. } = reports;
     let mut lines = Vec::new();
@@ -68,16 +68,16 @@ pub(crate) fn residence_rows(
             let published = &classes[..classes.partition_point(|pair| pair.row == node)];
             let published: Vec<&Pair> = published.iter().filter(|pair| pair.column > 0).collect();
             let status = measure.totals.status(*of_totals, place.index());
-            let line = |other, finest, devices, status| Line {
+            let line = |other, finest, people, status| Line {
                 at_ms: at_us.div_euclid(1_000),
                 period: measure.period,
                 place: place_of(tree, node),
                 other,
                 finest,
-                devices,
+                people,
                 status,
             };
-            let total = measure.totals.published(*of_totals, place.index());
+            let total = expansion.of(measure.totals, *of_totals, place.index());
             let parents = parents_of(residences, &published);
             lines.push(line((ALL, ALL), total.is_some() && published.is_empty(), total, status));
             if status == Status::NoCoverage {
@@ -86,12 +86,17 @@ pub(crate) fn residence_rows(
             for pair in published {
                 let class = (residences.level(pair.column), residences.codes[pair.column as usize].as_str());
                 let finest = !parents.contains(&pair.column);
-                lines.push(line(class, finest, Some(pair.devices), Status::Published));
+                lines.push(line(
+                    class,
+                    finest,
+                    Some(expansion.people(pair.devices, pair.weight)),
+                    Status::Published,
+                ));
             }
             lines.push(line((OTHER, OTHER), false, None, Status::Withheld));
         }
     }
-    let frame = frame(&lines, ("residence_level", "residence"), expansion)?;
+    let frame = frame(&lines, ("residence_level", "residence"))?;
     Ok(frame.with_column(lit(measure.name).alias("measure")))
 }
 
@@ -107,7 +112,7 @@ pub(crate) fn flow_rows(
     times: &[(usize, i64)],
     period: Period,
     reports: &Reports,
-    expansion: Expansion,
+    expansion: &Expansion,
 ) -> Result<LazyFrame, ShapeError> {
     let Reports { tree, covered, .. } = reports;
     let mut lines = Vec::new();
@@ -119,27 +124,31 @@ pub(crate) fn flow_rows(
         for origin in std::iter::once(0).chain(origins) {
             now = &now[now.partition_point(|pair| pair.row < origin)..];
             let trips = &now[..now.partition_point(|pair| pair.row == origin)];
-            let line = |other, devices, status| Line {
+            let line = |other, people, status| Line {
                 at_ms: at_us.div_euclid(1_000),
                 period,
                 place: place_of(tree, origin),
                 other,
                 finest: false,
-                devices,
+                people,
                 status,
             };
-            let published =
-                |pair: &Pair| line(place_of(tree, pair.column), Some(pair.devices), Status::Published);
+            let published = |pair: &Pair| {
+                line(
+                    place_of(tree, pair.column),
+                    Some(expansion.people(pair.devices, pair.weight)),
+                    Status::Published,
+                )
+            };
             lines.extend(trips.iter().map(published));
             lines.push(line((OTHER, OTHER), None, Status::Withheld));
         }
     }
-    frame(&lines, ("destination_level", "destination"), expansion)
+    frame(&lines, ("destination_level", "destination"))
 }
 
-fn frame(lines: &[Line<'_>], other: (&str, &str), expansion: Expansion) -> Result<LazyFrame, ShapeError> {
+fn frame(lines: &[Line<'_>], other: (&str, &str)) -> Result<LazyFrame, ShapeError> {
     let text = |of: &dyn Fn(&Line<'_>) -> String| lines.iter().map(of).collect::<Vec<_>>();
-    let people = lines.iter().map(|line| line.devices.map(|devices| expansion.people(devices)));
     let frame = df!(
         "at_ms" => lines.iter().map(|line| line.at_ms).collect::<Vec<_>>(),
         "period" => text(&|line| line.period.as_str().to_owned()),
@@ -148,7 +157,7 @@ fn frame(lines: &[Line<'_>], other: (&str, &str), expansion: Expansion) -> Resul
         other.0 => text(&|line| line.other.0.to_owned()),
         other.1 => text(&|line| line.other.1.to_owned()),
         "finest" => lines.iter().map(|line| line.finest).collect::<Vec<_>>(),
-        "people" => people.collect::<Vec<_>>(),
+        "people" => lines.iter().map(|line| line.people).collect::<Vec<_>>(),
         "status" => text(&|line| line.status.as_str().to_owned()),
     )?;
     Ok(frame.lazy())

@@ -15,20 +15,24 @@ use parquet::{
     errors::ParquetError,
     file::properties::{EnabledStatistics, WriterProperties},
 };
-use polars::prelude::{DataFrame, LazyFrame, UnionArgs, concat};
+use polars::prelude::{DataFrame, IntoLazy, LazyFrame, UnionArgs, concat};
 use rayon::prelude::*;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use throng_anonymiser::{Protected, ProtectedTable};
-use throng_schema::{Period, SCHEMA_VERSION, Status};
+use throng_schema::{Census, Format, Period, SCHEMA_VERSION, Status, context_schema, occasions_schema};
 
 use crate::{
     columns::{arrow_schema, places_schema},
+    context::context_rows,
     dwell,
     expansion::Expansion,
-    formats::FormatError,
+    formats::{self, About, FormatError, Geometries},
     frequency,
+    guests::{areas_frame, occasion_rows},
+    kept::Kept,
     ledger::Ledger,
     manifest::{FileEntry, Manifest, NOT_PROMISED, PROMISED, Parameters, ReportEntry, UNPROTECTED},
+    occasions::Gathering,
     pairs::{Measure, flow_rows, residence_rows},
     reports::{Report, Reports, Today},
     seal::{Seal, Sealed},
@@ -251,11 +255,25 @@ pub(crate) fn parent_and_name(out: &Path) -> Result<(PathBuf, String), ReleaseEr
 /// The bytes depend on the tables and the parameters alone.
 pub struct Release<'a> {
     reports: &'a Reports,
-    expansion: Expansion,
+    expansion: &'a Expansion,
     zone: String,
     claim: &'a Claim,
+    further: Further,
     places: DataFrame,
     files: Vec<FileEntry>,
+    /// The parts of each report, in the order of their days.
+    parts: BTreeMap<Report, Vec<String>>,
+}
+
+/// What a release has beside the Parquet of its counts.
+#[derive(Default)]
+pub struct Further {
+    /// Formats beside Parquet.
+    pub formats: Vec<Format>,
+    /// The polygons of places, where a format needs them.
+    pub geometries: Option<Geometries>,
+    /// The figures of the context report.
+    pub census: Census,
 }
 
 impl<'a> Release<'a> {
@@ -265,14 +283,20 @@ impl<'a> Release<'a> {
     /// When the places cannot be written.
     pub fn begin(
         reports: &'a Reports,
-        expansion: Expansion,
+        expansion: &'a Expansion,
         zone: &str,
+        further: Further,
         claim: &'a Claim,
     ) -> Result<Self, ReleaseError> {
         let places = places_frame(reports.tree())?;
         let batch = to_arrow(&places, &places_schema())?;
-        let files = vec![write_parquet(&claim.staging, "places.parquet", &batch)?];
-        Ok(Self { reports, expansion, zone: zone.to_owned(), claim, places, files })
+        let mut files = vec![write_parquet(&claim.staging, "places.parquet", &batch)?];
+        if reports.makes(Report::Occasions) {
+            let areas = to_arrow(&areas_frame(reports)?, &occasions_schema(zone))?;
+            files.push(write_parquet(&claim.staging, "occasions.parquet", &areas)?);
+        }
+        let zone = zone.to_owned();
+        Ok(Self { reports, expansion, zone, claim, further, places, files, parts: BTreeMap::new() })
     }
 
     /// Writes every report of a day.
@@ -280,7 +304,14 @@ impl<'a> Release<'a> {
     /// # Errors
     /// When a file cannot be written.
     pub fn day(&mut self, today: &Today<'_>, protected: &Protected) -> Result<(), ReleaseError> {
-        let daily = [Report::Presence, Report::Visitors, Report::Residence, Report::Dwell, Report::Flows];
+        let daily = [
+            Report::Presence,
+            Report::Visitors,
+            Report::Residence,
+            Report::Dwell,
+            Report::Flows,
+            Report::Context,
+        ];
         let wanted: Vec<Report> = daily.into_iter().filter(|report| self.reports.makes(*report)).collect();
         let written = wanted.par_iter().map(|report| {
             let frames = match report {
@@ -288,13 +319,14 @@ impl<'a> Release<'a> {
                 Report::Visitors => self.visitors(today, &protected.tables),
                 Report::Residence => self.residence(today, protected),
                 Report::Dwell => self.dwell(today, &protected.tables),
+                Report::Context => self.context(today, &protected.tables),
                 _ => self.flows(today, protected),
             }?;
             let name = format!("{}/date={}/part.parquet", report.as_str(), today.day().date);
-            self.write(*report, &name, frames)
+            self.write(*report, name, frames)
         });
         let written = written.collect::<Result<Vec<_>, ReleaseError>>()?;
-        self.files.extend(written);
+        written.into_iter().for_each(|part| self.take(part));
         Ok(())
     }
 
@@ -303,13 +335,28 @@ impl<'a> Release<'a> {
     /// # Errors
     /// When the file cannot be written.
     pub fn window(&mut self, [all, classes]: &[ProtectedTable; 2]) -> Result<(), ReleaseError> {
-        let name = format!("{}/part.parquet", Report::Frequency.as_str());
         let at = (self.reports.calendar().start_us(), Period::Window);
         let words = frequency::CLASSES.map(|(word, _)| word);
         let frames = [(all, &["all"][..]), (classes, &words)]
             .map(|(table, words)| class_rows(table, at, &self.places, ("days", words), self.expansion));
         let frames = frames.into_iter().collect::<Result<Vec<_>, ShapeError>>()?;
-        self.files.push(self.write(Report::Frequency, &name, frames)?);
+        let part = self.write(Report::Frequency, whole(Report::Frequency), frames)?;
+        self.take(part);
+        Ok(())
+    }
+
+    /// Writes the report on occasions.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn occasions(
+        &mut self,
+        gatherings: &[(Gathering<'_>, Protected)],
+        kept: &Kept,
+    ) -> Result<(), ReleaseError> {
+        let frame = occasion_rows(gatherings, kept, self.reports, self.expansion)?;
+        let part = self.write(Report::Occasions, whole(Report::Occasions), vec![frame.lazy()])?;
+        self.take(part);
         Ok(())
     }
 
@@ -323,6 +370,10 @@ impl<'a> Release<'a> {
         credits: &[&str],
         seal: &Seal,
     ) -> Result<String, ReleaseError> {
+        if self.further.formats.contains(&Format::Xlsx) {
+            let book = self.workbook(&parameters, credits)?;
+            self.files.push(book);
+        }
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         // From the last look at what stands there to the end of the move, no other run may release beside this one.
         let beside = lock_beside(&self.claim.out)?;
@@ -335,10 +386,45 @@ impl<'a> Release<'a> {
         Ok(blake3::hash(&json).to_hex().to_string())
     }
 
-    fn write(&self, report: Report, name: &str, frames: Frames) -> Result<FileEntry, ReleaseError> {
+    /// A part of a report, in every format.
+    fn write(&self, report: Report, name: String, frames: Frames) -> Result<Written, ReleaseError> {
         let frame = concat(frames, UnionArgs::default()).map_err(ShapeError::from)?;
         let frame = frame.collect().map_err(ShapeError::from)?;
-        write_parquet(&self.claim.staging, name, &to_arrow(&frame, &arrow_schema(report, &self.zone))?)
+        let schema = match report {
+            Report::Context => context_schema(&self.zone, &self.further.census.columns),
+            _ => arrow_schema(report, &self.zone),
+        };
+        let (staging, batch) = (&self.claim.staging, to_arrow(&frame, &schema)?);
+        let mut files = vec![write_parquet(staging, &name, &batch)?];
+        if let Some(geometries) = &self.further.geometries {
+            for file in formats::further(&name, &batch, &self.further.formats, geometries)? {
+                write_file(&staging.join(&file.path), &file.bytes)?;
+                files.push(file.entry());
+            }
+        }
+        Ok(Written { report, name, files })
+    }
+
+    fn take(&mut self, written: Written) {
+        self.files.extend(written.files);
+        self.parts.entry(written.report).or_default().push(written.name);
+    }
+
+    fn workbook(&self, parameters: &Parameters, credits: &[&str]) -> Result<FileEntry, ReleaseError> {
+        let reports: Vec<_> = self.parts.iter().map(|(report, parts)| (*report, parts.clone())).collect();
+        let promised = promised(parameters.k);
+        let about = About { parameters, promised, not_promised: &NOT_PROMISED, credits };
+        let book = formats::workbook(&self.claim.staging, &reports, &about)?;
+        write_file(&self.claim.staging.join(&book.path), &book.bytes)?;
+        Ok(book.entry())
+    }
+
+    fn context(&self, today: &Today<'_>, tables: &[ProtectedTable]) -> Result<Frames, ShapeError> {
+        let concatenated = |frames: Frames| concat(frames, UnionArgs::default());
+        let presence = concatenated(self.presence(today, tables)?)?;
+        let visitors = concatenated(self.visitors(today, tables)?)?;
+        let census = &self.further.census;
+        Ok(vec![context_rows(presence, visitors, census, self.reports.tree(), today.day())?.lazy()])
     }
 
     fn presence(&self, today: &Today<'_>, tables: &[ProtectedTable]) -> Result<Frames, ShapeError> {
@@ -406,6 +492,23 @@ impl<'a> Release<'a> {
 
 type Frames = Vec<LazyFrame>;
 
+/// A part of a report that has been written.
+struct Written {
+    report: Report,
+    name: String,
+    files: Vec<FileEntry>,
+}
+
+/// The only file of a report that has no days.
+fn whole(report: Report) -> String {
+    format!("{}/part.parquet", report.as_str())
+}
+
+/// One device is a group of its own where k is 1.
+fn promised(k: u64) -> &'static [&'static str] {
+    if k <= 1 { &UNPROTECTED } else { &PROMISED }
+}
+
 /// Holds the folder in which a release is to stand, against other runs that release into it.
 fn lock_beside(out: &Path) -> Result<File, ReleaseError> {
     let (parent, _) = parent_and_name(out)?;
@@ -437,8 +540,7 @@ fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: 
         Status::Withheld => "too few, withheld to protect others, or nobody: which of them is not told",
         Status::NoCoverage => "no cell of the plan serves the place, so nobody could be seen there",
     };
-    // One device is a group of its own there.
-    let promised: &[&str] = if parameters.k <= 1 { &UNPROTECTED } else { &PROMISED };
+    let promised = promised(parameters.k);
     let statuses: BTreeMap<_, _> =
         Status::ALL.map(|status| (status.as_str().to_owned(), meaning(status).to_owned())).into();
     Manifest {

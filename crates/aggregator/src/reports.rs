@@ -11,6 +11,7 @@ pub use throng_schema::{Report, UnknownReport};
 use crate::{
     areas::Areas,
     dwell::{self, Dwell},
+    expansion::{Expansion, Weights},
     flows::Flows,
     frequency,
     presence::Presence,
@@ -35,6 +36,8 @@ pub struct Reports {
     pub(crate) residences: Residences,
     /// The places as columns of a table of sums, and the occasions beside them.
     pub(crate) areas: Areas,
+    /// What devices weigh, where they do not all weigh the same.
+    weights: Option<Weights>,
     /// The group in which each of these columns is accounted for: the places of a level, or the occasions.
     groups: Vec<usize>,
 }
@@ -95,7 +98,30 @@ impl Reports {
             places,
             residences,
             areas,
+            weights: None,
         }
+    }
+
+    /// The same with devices weighed as the expansion says.
+    #[must_use]
+    pub fn with_expansion(mut self, expansion: &Expansion) -> Self {
+        self.weights = match expansion {
+            Expansion::Factor(_) => None,
+            Expansion::Weighed(factors) => Some(Weights::new(factors, &self.tree)),
+        };
+        self
+    }
+
+    /// Says what a person weighs, before anything is marked.
+    pub(crate) fn weigh(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
+        if let Some(weights) = &self.weights {
+            ballot.weigh(weights.of(trajectory.home()));
+        }
+    }
+
+    /// Whether people are weighed.
+    pub(crate) fn weighs(&self) -> bool {
+        self.weights.is_some()
     }
 
     /// The same with these occasions, each wholly within the window.
@@ -320,6 +346,7 @@ impl Today<'_> {
     /// The slots that one person was in.
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
         let Self { reports, calendar, tables, .. } = self;
+        reports.weigh(trajectory, ballot);
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
         let by_part: Vec<Stay<u32>> =
             stays(trajectory.sightings(), reports.hold_us, |cell| reports.areas.part(cell)).collect();
@@ -376,6 +403,7 @@ pub fn count(crowd: Crowd, today: &Today<'_>, subscribers: &Subscribers, carried
     let sitting = Sitting {
         shapes: &today.tables.shapes,
         sparse: today.tables.sparse,
+        weighed: today.reports.weighs(),
         own_us: today.reports.own_us(today.day()),
         subscribers,
         carried: Some(carried),

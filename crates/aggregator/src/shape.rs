@@ -61,12 +61,10 @@ pub(crate) fn rows(
     times: &[(usize, i64)],
     period: Option<Period>,
     places: &DataFrame,
-    expansion: Expansion,
+    expansion: &Expansion,
 ) -> Result<LazyFrame, ShapeError> {
     let cells = || times.iter().flat_map(|(time, _)| (0..places.height()).map(move |place| (*time, place)));
-    let people: Vec<Option<i64>> = cells()
-        .map(|(time, place)| table.published(time, place).map(|devices| expansion.people(devices)))
-        .collect();
+    let people: Vec<Option<i64>> = cells().map(|(time, place)| expansion.of(table, time, place)).collect();
     let status: Vec<&str> = cells().map(|(time, place)| table.status(time, place).as_str()).collect();
     let numbers = df!("people" => people, "status" => status)?;
     let grid = times_frame(times, period)?.lazy().cross_join(places.clone().lazy(), None).collect()?;
@@ -80,14 +78,13 @@ pub(crate) fn class_rows(
     (at_us, period): (i64, Period),
     places: &DataFrame,
     (named, classes): (&str, &[&str]),
-    expansion: Expansion,
+    expansion: &Expansion,
 ) -> Result<LazyFrame, ShapeError> {
     let classes = DataFrame::new_infer_height(vec![Column::new(named.into(), classes)])?;
     let grid = times_frame(&[(0, at_us)], Some(period))?.lazy().cross_join(places.clone().lazy(), None);
     let grid = grid.cross_join(classes.lazy(), None).collect()?;
     let slots = 0..table.grid().places();
-    let people: Vec<Option<i64>> =
-        slots.clone().map(|slot| table.published(0, slot).map(|devices| expansion.people(devices))).collect();
+    let people: Vec<Option<i64>> = slots.clone().map(|slot| expansion.of(table, 0, slot)).collect();
     let status: Vec<&str> = slots.map(|slot| table.status(0, slot).as_str()).collect();
     let numbers = df!("people" => people, "status" => status)?;
     Ok(grid.hstack(numbers.columns())?.lazy())
@@ -104,7 +101,9 @@ pub(crate) fn to_arrow(frame: &DataFrame, schema: &SchemaRef) -> Result<RecordBa
         let wrong = |_| ShapeError::Column(field.name().clone());
         let array: ArrayRef = match field.data_type() {
             DataType::Timestamp(_, zone) => {
-                let at = frame.column("at_ms")?.i64().map_err(wrong)?;
+                // Most reports have one time, whatever its name.
+                let at = frame.column(field.name()).or_else(|_| frame.column("at_ms"))?;
+                let at = at.i64().map_err(wrong)?;
                 let at: TimestampMillisecondArray = at.iter().collect();
                 Arc::new(at.with_timezone_opt(zone.clone()))
             }

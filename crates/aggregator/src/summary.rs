@@ -70,7 +70,7 @@ impl Summary {
         &mut self,
         today: &Today<'_>,
         protected: &Protected,
-        expansion: Expansion,
+        expansion: &Expansion,
     ) -> Result<(), ShapeError> {
         let tree = today.reports.tree();
         for (name, place) in today.named() {

@@ -9,18 +9,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use throng_schema::Grid;
 
 use crate::{
-    count_table::{CountTable, Shape},
+    count_table::{Closed, CountTable, Shape},
     layout::{PERSON_BITS, SHARDS},
 };
 
 /// Places are numbered with the bits that a pseudonym leaves of a word.
 const PLACE_BITS: u32 = u64::BITS - PERSON_BITS;
 
-/// What a person's last report asked to be reminded of, by person.
+/// What is remembered of a person.
+#[derive(Clone, Copy)]
+struct Remembered {
+    person: u64,
+    /// What a report asked to be reminded of; [`NOTHING`] where there is nothing.
+    what: u32,
+    weight: u32,
+}
+
+/// No place has this number.
+const NOTHING: u32 = u32::MAX;
+
+/// What is kept of the people of one shard.
 #[derive(Default)]
 pub(crate) struct CarriedShard {
-    /// Everybody seen so far, in the order of their numbers, with what is remembered of each.
-    people: Vec<(u64, Option<u32>)>,
+    /// Everybody seen so far, in the order of their numbers.
+    people: Vec<Remembered>,
     /// Person and place, in order, and on how many days that was: two columns of one table.
     visits: Vec<u64>,
     days: Vec<u8>,
@@ -67,23 +79,29 @@ impl Carried {
     #[must_use]
     pub fn count(self, places: usize, classes: usize, class_of: impl Fn(u8) -> usize) -> CountTable {
         let shape = Shape { grid: Grid::new(1, places * classes) };
-        let mut devices = vec![0; shape.grid.len()];
+        let (mut devices, mut weights) = (vec![0; shape.grid.len()], vec![0; shape.grid.len()]);
         for shard in self.shards {
             let shard = shard.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let mut people = shard.people.iter().peekable();
             for (visit, days) in shard.visits.iter().zip(&shard.days) {
+                while people.peek().is_some_and(|known| known.person < visit >> PLACE_BITS) {
+                    people.next();
+                }
                 let place = visit & ((1 << PLACE_BITS) - 1);
                 let place = usize::try_from(place).unwrap_or(usize::MAX);
-                devices[shape.grid.slot(0, place * classes + class_of(*days)).0] += 1;
+                let slot = shape.grid.slot(0, place * classes + class_of(*days)).0;
+                devices[slot] += 1;
+                weights[slot] += people.peek().map_or(0, |known| u64::from(known.weight));
             }
         }
-        CountTable { shape, devices }
+        CountTable { shape, devices, weights }
     }
 }
 
 /// One sitting's walk through a shard, in the order of the people's numbers.
 pub(crate) struct Walk {
     met: usize,
-    people: Vec<(u64, Option<u32>)>,
+    people: Vec<Remembered>,
     visits: Vec<u64>,
 }
 
@@ -95,8 +113,9 @@ impl CarriedShard {
 
     /// What is remembered of a person: none for who has not been seen before.
     pub(crate) fn recall(&self, walk: &mut Walk, person: u64) -> Option<Option<u32>> {
-        walk.met += self.people[walk.met..].partition_point(|(other, _)| *other < person);
-        self.people.get(walk.met).filter(|(other, _)| *other == person).map(|(_, remembered)| *remembered)
+        walk.met += self.people[walk.met..].partition_point(|known| known.person < person);
+        let known = self.people.get(walk.met).filter(|known| known.person == person)?;
+        Some((known.what != NOTHING).then_some(known.what))
     }
 
     /// Ends the walk: whoever was met is remembered as the walk says, all others as before.
@@ -135,10 +154,11 @@ impl CarriedShard {
 }
 
 impl Walk {
-    /// A person was met, is to be remembered so, and has visited these places: each once, in order.
-    pub(crate) fn met(&mut self, person: u64, remembered: Option<u32>, places: &[u32]) {
-        self.people.push((person, remembered));
-        self.visits.extend(places.iter().map(|place| {
+    /// A person was met, and is to be remembered by what was said.
+    pub(crate) fn met(&mut self, person: u64, said: &Closed<'_>) {
+        let what = said.remembered.unwrap_or(NOTHING);
+        self.people.push(Remembered { person, what, weight: said.weight });
+        self.visits.extend(said.visited.iter().map(|place| {
             debug_assert!(u64::from(*place) < 1 << PLACE_BITS, "more places than a word holds");
             person << PLACE_BITS | u64::from(*place)
         }));
@@ -146,7 +166,7 @@ impl Walk {
 }
 
 /// Both lists in order; of the same person, the later entry.
-fn merged(old: Vec<(u64, Option<u32>)>, new: Vec<(u64, Option<u32>)>) -> Vec<(u64, Option<u32>)> {
+fn merged(old: Vec<Remembered>, new: Vec<Remembered>) -> Vec<Remembered> {
     if old.is_empty() {
         return new;
     }
@@ -157,13 +177,13 @@ fn merged(old: Vec<(u64, Option<u32>)>, new: Vec<(u64, Option<u32>)>) -> Vec<(u6
             (None, None) => return all,
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            (Some((a, _)), Some((b, _))) => a < b,
+            (Some(a), Some(b)) => a.person < b.person,
         };
         if earlier {
             all.extend(old.next());
         } else {
             let next = new.next();
-            if old.peek().map(|(person, _)| *person) == next.map(|(person, _)| person) {
+            if old.peek().map(|known| known.person) == next.map(|known| known.person) {
                 old.next();
             }
             all.extend(next);
@@ -186,7 +206,7 @@ mod tests {
             for (person, places) in day {
                 let before = shard.recall(&mut walk, *person);
                 let remembered = before.flatten().unwrap_or(0) + 1;
-                walk.met(*person, Some(remembered), places);
+                walk.met(*person, &Closed { remembered: Some(remembered), weight: 2, visited: places });
             }
             shard.end(walk);
         }
@@ -202,5 +222,6 @@ mod tests {
         let table = carried.count(5, 2, |days| usize::from(days > 1));
         // Places by (once, more often): 0 by 12; 1 by 3 and 9 on two days each; 2 by 3 and 1; 4 by 9.
         assert_eq!(table.devices, [1, 0, 0, 2, 2, 0, 0, 0, 1, 0]);
+        assert_eq!(table.weights, [2, 0, 0, 4, 4, 0, 0, 0, 2, 0]);
     }
 }

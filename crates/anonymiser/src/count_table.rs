@@ -14,6 +14,8 @@ pub struct Shape {
 pub struct CountTable {
     pub(crate) shape: Shape,
     pub(crate) devices: Vec<u64>,
+    /// What they weigh together ([`Ballot::weigh`]); empty where nobody is weighed.
+    pub(crate) weights: Vec<u64>,
 }
 
 /// Counts of devices by whatever number a report gives to what it counts, for what is too wide for a [`CountTable`].
@@ -21,7 +23,21 @@ pub struct CountTable {
 /// It can be added to another and protected, once; never read.
 #[derive(Default)]
 pub struct SparseTable {
-    pub(crate) devices: HashMap<u64, u32>,
+    pub(crate) devices: HashMap<u64, Tallied>,
+}
+
+/// Devices, and what they weigh together.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tallied {
+    pub(crate) devices: u64,
+    pub(crate) weight: u64,
+}
+
+impl std::ops::AddAssign for Tallied {
+    fn add_assign(&mut self, other: Self) {
+        self.devices += other.devices;
+        self.weight += other.weight;
+    }
 }
 
 /// Why the crowd takes a row out that the reader had admitted.
@@ -66,6 +82,7 @@ impl Counted {
         }
         for (table, other) in self.tables.iter_mut().zip(&other.tables) {
             add(&mut table.devices, &other.devices);
+            add(&mut table.weights, &other.weights);
         }
         for (table, other) in self.sparse.iter_mut().zip(other.sparse) {
             table.absorb(other);
@@ -97,6 +114,8 @@ fn add(sums: &mut [u64], terms: &[u64]) {
 struct Counter {
     shape: Shape,
     devices: Vec<u32>,
+    /// Empty where nobody is weighed.
+    weights: Vec<u64>,
     /// The last person who marked the slot.
     last: Vec<u32>,
 }
@@ -113,22 +132,26 @@ pub(crate) struct Counters {
     tables: Vec<Counter>,
     sparse: Vec<SparseCounter>,
     person: u32,
+    /// What the present person weighs.
+    weight: u32,
     /// What the present person is to be remembered by, and the places visited.
     remembered: Option<u32>,
     visited: Vec<u32>,
 }
 
 impl Counters {
-    pub(crate) fn new(shapes: &[Shape], sparse: usize) -> Self {
+    pub(crate) fn new(shapes: &[Shape], sparse: usize, weighed: bool) -> Self {
         let counter = |shape: &Shape| Counter {
             shape: *shape,
             devices: vec![0; shape.grid.len()],
+            weights: vec![0; if weighed { shape.grid.len() } else { 0 }],
             last: vec![0; shape.grid.len()],
         };
         Self {
             tables: shapes.iter().map(counter).collect(),
             sparse: (0..sparse).map(|_| SparseCounter::default()).collect(),
             person: 0,
+            weight: 0,
             remembered: None,
             visited: Vec::new(),
         }
@@ -141,39 +164,56 @@ impl Counters {
             self.person = 0;
         }
         self.person += 1;
+        self.weight = 0;
         self.remembered = None;
         self.visited.clear();
         Ballot(self)
     }
 
     /// Counts what the last ballot marked in sparse tables, once each; gives what to remember of the person.
-    pub(crate) fn close_ballot(&mut self) -> (Option<u32>, &[u32]) {
+    pub(crate) fn close_ballot(&mut self) -> Closed<'_> {
+        let one = Tallied { devices: 1, weight: u64::from(self.weight) };
         for counter in &mut self.sparse {
             counter.marked.sort_unstable();
             counter.marked.dedup();
             for key in counter.marked.drain(..) {
-                *counter.table.devices.entry(key).or_default() += 1;
+                *counter.table.devices.entry(key).or_default() += one;
             }
         }
         self.visited.sort_unstable();
         self.visited.dedup();
-        (self.remembered, &self.visited)
+        Closed { remembered: self.remembered, weight: self.weight, visited: &self.visited }
     }
 
     pub(crate) fn into_tables(self) -> (Vec<CountTable>, Vec<SparseTable>) {
         let table = |counter: Counter| CountTable {
             shape: counter.shape,
             devices: counter.devices.into_iter().map(u64::from).collect(),
+            weights: counter.weights,
         };
         let sparse = self.sparse.into_iter().map(|counter| counter.table);
         (self.tables.into_iter().map(table).collect(), sparse.collect())
     }
 }
 
+/// What a ballot says of a person beside its marks.
+pub(crate) struct Closed<'a> {
+    pub(crate) remembered: Option<u32>,
+    pub(crate) weight: u32,
+    /// Places visited, each once, in order.
+    pub(crate) visited: &'a [u32],
+}
+
 /// One person's ballot: one vote in each slot at most, so that a person moves any count by one.
 pub struct Ballot<'a>(&'a mut Counters);
 
 impl Ballot<'_> {
+    /// How many millionths of people this person stands for. It is said before anything is marked.
+    #[inline]
+    pub fn weigh(&mut self, weight: u32) {
+        self.0.weight = weight;
+    }
+
     /// This person was in the slot. Saying so again changes nothing.
     ///
     /// # Panics
@@ -186,6 +226,9 @@ impl Ballot<'_> {
         if *last != person {
             *last = person;
             counter.devices[slot.0] += 1;
+            if let Some(weights) = counter.weights.get_mut(slot.0) {
+                *weights += u64::from(self.0.weight);
+            }
         }
     }
 

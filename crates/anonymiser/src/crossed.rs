@@ -20,7 +20,7 @@
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher24;
 
-use crate::axis::Axis;
+use crate::{axis::Axis, count_table::Tallied};
 
 /// How the numbers along the first side hang together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub(crate) struct Number {
     pub(crate) row: u32,
     pub(crate) column: u32,
     pub(crate) count: u64,
+    pub(crate) weight: u64,
     pub(crate) shown: bool,
 }
 
@@ -76,16 +77,16 @@ pub(crate) struct CrossedTable {
 
 impl CrossedTable {
     /// Sums up atoms: each counts for every pair of what lies above it.
-    pub(crate) fn of_sums(atoms: impl Iterator<Item = (u64, u64)>, rows: &Axis, columns: &Axis) -> Self {
+    pub(crate) fn of_sums(atoms: impl Iterator<Item = (u64, Tallied)>, rows: &Axis, columns: &Axis) -> Self {
         // First along the one side, then along the other: where many atoms meet, they are added once.
-        let mut half: HashMap<u64, u64> = HashMap::new();
+        let mut half: HashMap<u64, Tallied> = HashMap::new();
         for (key, count) in atoms {
             let (row, column) = unpair(key);
             for above in rows.chain(row) {
                 *half.entry(pair(above, column)).or_default() += count;
             }
         }
-        let mut sums: HashMap<u64, u64> = HashMap::with_capacity(2 * half.len());
+        let mut sums: HashMap<u64, Tallied> = HashMap::with_capacity(2 * half.len());
         for (key, count) in half {
             let (row, column) = unpair(key);
             for above in columns.chain(column) {
@@ -96,13 +97,13 @@ impl CrossedTable {
     }
 
     /// The numbers as they are.
-    pub(crate) fn new(numbers: impl Iterator<Item = (u64, u64)>) -> Self {
-        let mut numbers: Vec<(u64, u64)> = numbers.filter(|(_, count)| *count > 0).collect();
-        numbers.sort_unstable();
+    pub(crate) fn new(numbers: impl Iterator<Item = (u64, Tallied)>) -> Self {
+        let mut numbers: Vec<(u64, Tallied)> = numbers.filter(|(_, count)| count.devices > 0).collect();
+        numbers.sort_unstable_by_key(|(key, _)| *key);
         let index = numbers.iter().zip(0..).map(|((key, _), i)| (*key, i)).collect();
-        let number = |(key, count): (u64, u64)| {
+        let number = |(key, count): (u64, Tallied)| {
             let (row, column) = unpair(key);
-            Number { row, column, count, shown: false }
+            Number { row, column, count: count.devices, weight: count.weight, shown: false }
         };
         Self { numbers: numbers.into_iter().map(number).collect(), index }
     }

@@ -61,6 +61,8 @@ pub struct Sitting<'a> {
     pub shapes: &'a [Shape],
     /// How many sparse tables there are.
     pub sparse: usize,
+    /// Whether people are weighed ([`Ballot::weigh`]).
+    pub weighed: bool,
     /// The time whose rows this sitting answers for: of rows outside it, in the context, nobody is told why they were
     /// taken out, for another sitting does so.
     pub own_us: Range<i64>,
@@ -74,7 +76,7 @@ impl<'a> Sitting<'a> {
     /// A sitting that answers for all rows and counts these tables alone.
     #[must_use]
     pub fn of(shapes: &'a [Shape], subscribers: &'a Subscribers) -> Self {
-        Self { shapes, sparse: 0, own_us: i64::MIN..i64::MAX, subscribers, carried: None }
+        Self { shapes, sparse: 0, weighed: false, own_us: i64::MIN..i64::MAX, subscribers, carried: None }
     }
 }
 
@@ -184,7 +186,7 @@ impl<'a> Desk<'a> {
             frame,
             sitting,
             homes,
-            counters: Counters::new(sitting.shapes, sitting.sparse),
+            counters: Counters::new(sitting.shapes, sitting.sparse, sitting.weighed),
             devices: 0,
             found: Found::ALL.map(|_| vec![0; frame.files]),
             events: Vec::new(),
@@ -305,9 +307,9 @@ impl<'a> Desk<'a> {
             let home = self.home(Layout::identity_in(shard, person));
             let remembered = carried.as_ref().zip(walk.as_mut()).and_then(|(c, walk)| c.recall(walk, person));
             visit(&Trajectory::new(&self.sightings, home, remembered), &mut self.counters.next_ballot());
-            let (remember, visited) = self.counters.close_ballot();
+            let said = self.counters.close_ballot();
             if let Some(walk) = &mut walk {
-                walk.met(person, remember, visited);
+                walk.met(person, &said);
             }
         }
         if let (Some(carried), Some(walk)) = (&mut carried, walk) {

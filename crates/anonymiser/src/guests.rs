@@ -10,7 +10,7 @@ use throng_schema::Grid;
 
 use crate::{
     axis::Axis,
-    count_table::Counted,
+    count_table::{CountTable, Counted},
     crossed::{self, CrossedTable, Crossing, Number, Side, pair},
     policy::Policy,
     protect::parts_of,
@@ -56,8 +56,8 @@ pub fn protect_guests(counted: Counted, guard: &GuestGuard<'_>, policy: &Policy)
         }
     }
     let total = |member: usize| shown.get(&member).copied();
-    let all = table((0..n).map(total), &visitors.devices, k);
-    let classes = table(divided(&dwell.devices, guard.dwell, k, total).into_iter(), &dwell.devices, k);
+    let all = table((0..n).map(total), visitors, k);
+    let classes = table(divided(&dwell.devices, guard.dwell, k, total).into_iter(), dwell, k);
     let mut of_steps = Vec::new();
     let mut slots = moves.devices.chunks(2);
     for (member, steps) in guard.steps.iter().enumerate() {
@@ -68,7 +68,7 @@ pub fn protect_guests(counted: Counted, guard: &GuestGuard<'_>, policy: &Policy)
             of_steps.extend(step.iter().map(|moved| both.then_some(*moved)));
         }
     }
-    let moves = table(of_steps.into_iter(), &moves.devices, k);
+    let moves = table(of_steps.into_iter(), moves, k);
     // Each occasion is a row of its own: none lies in another here.
     let rows = Axis::new(vec![0; n.max(1)]);
     let crossing = Crossing {
@@ -81,7 +81,7 @@ pub fn protect_guests(counted: Counted, guard: &GuestGuard<'_>, policy: &Policy)
     };
     let mut pairs = ProtectedPairs::default();
     for member in 0..n {
-        let here = residence.devices.iter().map(|(key, devices)| (parts_of(*key).1, u64::from(*devices)));
+        let here = residence.devices.iter().map(|(key, devices)| (parts_of(*key).1, *devices));
         let row = u32::try_from(member).unwrap_or(u32::MAX);
         let mut numbers =
             CrossedTable::new(here.filter(|(p, _)| *p >= pair(row, 0) && *p < pair(row + 1, 0)));
@@ -93,14 +93,14 @@ pub fn protect_guests(counted: Counted, guard: &GuestGuard<'_>, policy: &Policy)
 }
 
 /// Numbers that are shown or not, as a table of one time.
-fn table(shown: impl Iterator<Item = Option<u64>>, truth: &[u64], k: u64) -> ProtectedTable {
+fn table(shown: impl Iterator<Item = Option<u64>>, truth: &CountTable, k: u64) -> ProtectedTable {
     let mut account = Account::new(&[0]);
     let cell = |(shown, devices): (Option<u64>, &u64)| {
         account.add(0, *devices, shown.is_none(), *devices < k);
         shown.map_or(Cell::Withheld, Cell::Published)
     };
-    let cells: Vec<Cell> = shown.zip(truth).map(cell).collect();
-    ProtectedTable { grid: Grid::new(1, cells.len()), cells, account }
+    let cells: Vec<Cell> = shown.zip(&truth.devices).map(cell).collect();
+    ProtectedTable { grid: Grid::new(1, cells.len()), cells, weights: truth.weights.clone(), account }
 }
 
 /// Classes that divide totals: what is withheld of one together is nobody or at least k.

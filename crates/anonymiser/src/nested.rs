@@ -67,8 +67,8 @@ pub(crate) fn protect(table: &CountTable, nest: &Nest<'_>) -> Done {
             account.add(groups[slot % grid.places()], devices, *cell == Cell::Withheld, devices < nest.k);
         }
     }
-    let truth = table.devices.clone();
-    Done { table: ProtectedTable { grid, cells, account }, truth, witnesses: Vec::new() }
+    let (truth, weights) = (table.devices.clone(), table.weights.clone());
+    Done { table: ProtectedTable { grid, cells, weights, account }, truth, witnesses: Vec::new() }
 }
 
 /// Published parts that together are all of a published whole: who is in several of them can be counted.

@@ -67,8 +67,8 @@ pub(crate) fn protect(table: &CountTable, partition: &Partition<'_>) -> Done {
         }
     }
     let grid = Grid::new(times, tree.len() * n);
-    let truth = table.devices.clone();
-    Done { table: ProtectedTable { grid, cells, account }, truth, witnesses: Vec::new() }
+    let (truth, weights) = (table.devices.clone(), table.weights.clone());
+    Done { table: ProtectedTable { grid, cells, weights, account }, truth, witnesses: Vec::new() }
 }
 
 impl Classes {

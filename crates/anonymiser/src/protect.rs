@@ -12,7 +12,7 @@ use throng_schema::{Grid, PlaceTree};
 
 use crate::{
     axis::Axis,
-    count_table::{CountTable, Shape, SparseTable},
+    count_table::{CountTable, Shape, SparseTable, Tallied},
     crossed::{self, CrossedTable, Crossing, Number, Side, pair},
     lattice::{Lattice, index},
     nested::{self, Places},
@@ -247,8 +247,9 @@ impl Exit {
         classes: usize,
     ) -> [ProtectedTable; 2] {
         let k = self.policy.threshold.k();
-        let all = counts.devices.chunks(classes).map(|classes| classes.iter().sum()).collect();
-        let all = CountTable { shape: Shape { grid: Grid::new(1, tree.len()) }, devices: all };
+        let sums = |of: &[u64]| of.chunks(classes).map(|classes| classes.iter().sum()).collect();
+        let shape = Shape { grid: Grid::new(1, tree.len()) };
+        let all = CountTable { shape, devices: sums(&counts.devices), weights: sums(&counts.weights) };
         let places = Places { tree, covered, groups };
         let nest = nested::Nest { k, places, within: None, holding: None, parts: &self.days };
         let totals = nested::protect(&all, &nest);
@@ -299,11 +300,11 @@ type Shown = HashSet<u64>;
 
 impl PairWork<'_> {
     /// The atoms of each time of a sparse table.
-    fn by_time(&self, table: usize, times: usize) -> Vec<Vec<(u64, u64)>> {
+    fn by_time(&self, table: usize, times: usize) -> Vec<Vec<(u64, Tallied)>> {
         let mut by_time = vec![Vec::new(); times];
         for (key, devices) in &self.sparse[table].devices {
             let (time, pair) = parts_of(*key);
-            by_time[time].push((pair, u64::from(*devices)));
+            by_time[time].push((pair, *devices));
         }
         by_time
     }
@@ -349,7 +350,7 @@ impl PairWork<'_> {
         let k = self.k;
         let crossing = Crossing { rows, columns, side: Side::Nested, k, goal: k, totals_given: true };
         let numbers = self.sparse[table].devices.iter();
-        let numbers = numbers.map(|(key, devices)| (parts_of(*key).1, u64::from(*devices)));
+        let numbers = numbers.map(|(key, devices)| (parts_of(*key).1, *devices));
         let mut visitors = CrossedTable::new(numbers);
         // Those present at an instant are among them, and the others are nobody or enough.
         let mut close: Shown = HashSet::new();
@@ -387,8 +388,7 @@ impl PairWork<'_> {
             |goal| Crossing { rows: places, columns: places, side: Side::Sums, k, goal, totals_given: false };
         let distinct = &self.sparse[travellers].devices;
         let enough = |number: &Number| {
-            let devices = distinct.get(&key(0, number.row, number.column)).copied();
-            u64::from(devices.unwrap_or_default()) >= k
+            distinct.get(&key(0, number.row, number.column)).is_some_and(|found| found.devices >= k)
         };
         // Where every device is a group of its own, so is every trip.
         let goal = if k > 1 { k * hours as u64 } else { k };
@@ -443,10 +443,10 @@ impl ProtectedPairs {
     pub(crate) fn take(&mut self, time: usize, table: &CrossedTable, k: u64) -> Shown {
         let mut shown = HashSet::new();
         for number in &table.numbers {
-            let Number { row, column, count: devices, .. } = *number;
+            let Number { row, column, count: devices, weight, .. } = *number;
             if number.shown {
                 shown.insert(pair(row, column));
-                self.pairs.push(Pair { time, row, column, devices });
+                self.pairs.push(Pair { time, row, column, devices, weight });
             } else if devices < k {
                 self.account.too_few += 1;
             } else {
@@ -508,10 +508,16 @@ fn protect_sums(
         .collect();
     let patterns: Vec<Pattern> = at_first.into_iter().chain(chains.into_iter().flatten()).collect();
     let mut account = Account::new(groups);
-    let (mut cells, mut truth) = (Vec::new(), Vec::new());
+    let (mut cells, mut truth, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for (time, pattern) in patterns.iter().enumerate() {
         let lattice = sums.at(time);
         let of_classes = lattice.sums(&atoms_at(time));
+        if !table.weights.is_empty() {
+            let weigh = |atom: usize| table.weights[time * slots + sums.lattice.slot(atom)];
+            let of_classes = lattice.sums(&(0..lattice.atoms()).map(weigh).collect::<Vec<_>>());
+            let weight = |column: usize| lattice.class_of(column).map_or(0, |class| of_classes[class]);
+            weights.extend((0..groups.len()).map(weight));
+        }
         for (column, group) in groups.iter().enumerate() {
             let Some(class) = lattice.class_of(column) else {
                 cells.push(Cell::NoCoverage);
@@ -542,7 +548,7 @@ fn protect_sums(
     };
     let grid = Grid::new(times, lattice.columns());
     let first = kept.or_else(|| patterns.into_iter().next());
-    (Done { table: ProtectedTable { grid, cells, account }, truth, witnesses }, first)
+    (Done { table: ProtectedTable { grid, cells, weights, account }, truth, witnesses }, first)
 }
 
 /// The true table first, then the tables that might have been in its stead.

@@ -42,6 +42,8 @@ impl Account {
 pub struct ProtectedTable {
     pub(crate) grid: Grid,
     pub(crate) cells: Vec<Cell>,
+    /// What the devices of each cell weigh, where they are weighed. It is shown where the cell is.
+    pub(crate) weights: Vec<u64>,
     pub(crate) account: Account,
 }
 
@@ -71,6 +73,13 @@ impl ProtectedTable {
         }
     }
 
+    /// What they weigh together, in millionths of people: 0 where nobody is weighed.
+    #[must_use]
+    pub fn weight(&self, time: usize, place: usize) -> Option<u64> {
+        let slot = self.grid.slot(time, place).0;
+        self.published(time, place).map(|_| self.weights.get(slot).copied().unwrap_or_default())
+    }
+
     /// How much was withheld. For the ledger, which never leaves.
     #[must_use]
     pub fn account(&self) -> &Account {
@@ -89,6 +98,8 @@ pub struct Pair {
     pub column: u32,
     /// How many devices, or trips, were counted.
     pub devices: u64,
+    /// What they weigh together, in millionths of people: 0 where nobody is weighed.
+    pub weight: u64,
 }
 
 /// The published numbers of a sparse table, in the order of times, rows and columns; whatever is not here is withheld.

@@ -5,7 +5,8 @@ use std::fmt::{Debug, Display};
 use serde::Serialize;
 use static_assertions::assert_not_impl_any;
 use throng_anonymiser::{
-    Ballot, Batch, Carried, CountTable, Crowd, Entrance, Home, OptOutHash, Pass, SparseTable, Subscribers, Trajectory,
+    Ballot, Batch, Carried, CountTable, Crowd, Entrance, Home, OptOutHash, Pass, SparseTable, Subscribers,
+    Trajectory,
 };
 
 assert_not_impl_any!(Subscribers: Debug, Display, Clone, PartialEq, Serialize, AsRef<[u8]>);

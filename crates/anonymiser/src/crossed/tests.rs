@@ -15,13 +15,17 @@ fn columns() -> Axis {
 const ROW_LEAVES: std::ops::Range<u32> = 7..14;
 const COLUMN_LEAVES: std::ops::Range<u32> = 7..15;
 
+fn tallied(devices: u64) -> Tallied {
+    Tallied { devices, weight: 0 }
+}
+
 fn crossing<'a>(rows: &'a Axis, columns: &'a Axis, side: Side, k: u64) -> Crossing<'a> {
     Crossing { rows, columns, side, k, goal: k, totals_given: false }
 }
 
 fn table(atoms: &[u64], rows: &Axis, columns: &Axis) -> CrossedTable {
     let leaves = ROW_LEAVES.flat_map(|row| COLUMN_LEAVES.map(move |column| pair(row, column)));
-    CrossedTable::of_sums(leaves.zip(atoms.iter().copied()), rows, columns)
+    CrossedTable::of_sums(leaves.zip(atoms.iter().map(|count| tallied(*count))), rows, columns)
 }
 
 /// Counts as they are in such tables: mostly nobody or few, some many.
@@ -112,7 +116,7 @@ fn a_crossing_in_the_way_is_withheld() {
     let (rows, columns) = (Axis::new(vec![0, 0, 0, 0]), Axis::new(vec![0, 0, 0, 0]));
     let counts =
         [((1, 1), 2), ((1, 2), 9), ((1, 3), 40), ((2, 1), 9), ((2, 2), 50), ((2, 3), 40), ((3, 3), 40)];
-    let atoms = counts.map(|((row, column), count)| (pair(row, column), count));
+    let atoms = counts.map(|((row, column), count)| (pair(row, column), tallied(count)));
     let mut table = CrossedTable::of_sums(atoms.into_iter(), &rows, &columns);
     protect(&mut table, &crossing(&rows, &columns, Side::Sums, 10), |_| true, &|_, _| false);
     assert!(!table.is_shown(2, 2), "50 crosses what 2 would need");
