@@ -96,18 +96,20 @@ impl Attack {
 }
 
 /// Attacks, each with the rule that it breaks where it gets something.
-const RESIDENCE: [(&str, &str); 6] = [
+const RESIDENCE: [(&str, &str); 7] = [
     ("residence: a class in a place without its places, 1 to k - 1", crossed::LEFT_PLACES),
     ("residence: a class in a place without its finer classes, 1 to k - 1", crossed::LEFT_CLASSES),
+    ("residence: a class in a place without parts of it on both sides, 1 to k - 1", crossed::LEFT_BOTH),
     ("residence: visitors of a class in a place without a place in it, 1 to k - 1", residence::NESTED),
     ("residence: everybody in a place without its finest rows, 1 to k - 1", residence::FINEST_LEFT),
     ("residence: groups of 1 to k - 1 told exactly by all numbers of a time", exact::GROUP),
     ("residence: groups of 1 to k - 1 shown by bounds of all numbers of a time", exact::BOUNDED),
 ];
 
-const FLOWS: [(&str, &str); 5] = [
+const FLOWS: [(&str, &str); 6] = [
     ("flows: trips from a place without those from places in it, 1 to k - 1", crossed::LEFT_PLACES),
     ("flows: trips to a place without those to places in it, 1 to k - 1", crossed::LEFT_CLASSES),
+    ("flows: trips without parts of them on both sides, 1 to k - 1", crossed::LEFT_BOTH),
     ("flows: trips of a day without those of its hours, 1 to k - 1 for each other hour", flows::HOURS),
     ("flows: groups of 1 to k - 1 told exactly by all numbers of a time", exact::GROUP),
     ("flows: groups of 1 to k - 1 shown by bounds of all numbers of a time", exact::BOUNDED),

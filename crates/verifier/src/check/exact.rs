@@ -3,7 +3,7 @@
 //! Atoms are pairs of a finest place and a finest class. Those that lie in the same published numbers cannot be told
 //! apart and are one atom, so that a table has about as many atoms as it has published numbers.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 use throng_schema::{Level, Report};
@@ -32,9 +32,6 @@ const CONTRADICTION: &str = "some table of counts has the published numbers";
 /// The largest table that is looked at whole: in published numbers, and in atoms.
 const NUMBERS_MAX: usize = 20_000;
 const ATOMS_MAX: usize = 100_000;
-
-/// How many withheld numbers of a table are asked after beside its atoms.
-const ASKED_MAX: usize = 20_000;
 
 /// How many tables were looked at, and how many were too large or have rounded numbers.
 #[derive(Default)]
@@ -141,41 +138,38 @@ impl Whole {
         keys.sort_unstable();
         let devices: Vec<u64> =
             keys.iter().map(|key| published[key].number.pinned()).collect::<Option<_>>()?;
-        let numbers = keys.len();
-        keys.extend(asked(crossed));
         let column_of: HashMap<Key, usize> = keys.iter().enumerate().map(|(i, key)| (*key, i)).collect();
-        let mut atom_of: HashMap<Vec<usize>, usize> = HashMap::new();
-        let mut columns = vec![Vec::new(); keys.len()];
-        let mut left = vec![Vec::new(); numbers];
+        let mut atoms: HashSet<Vec<usize>> = HashSet::new();
+        let (mut columns, mut left) = (vec![Vec::new(); keys.len()], vec![Vec::new(); keys.len()]);
+        let mut withheld: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
         let mut groups = Vec::new();
-        for (key, inside) in pieces(crossed, &column_of) {
-            let atom = atom_of.len();
-            if atom == ATOMS_MAX {
-                return None;
+        for (key, inside) in pieces(crossed, &column_of)? {
+            let atom = atoms.len();
+            if atoms.contains(&inside) {
+                continue;
             }
-            let Entry::Vacant(new) = atom_of.entry(inside) else { continue };
-            new.key().iter().for_each(|column| columns[*column].push(atom));
-            let parts: HashSet<Key> = new
-                .key()
+            let holders: Vec<Key> = inside.iter().map(|column| keys[*column]).collect();
+            inside.iter().for_each(|column| columns[*column].push(atom));
+            let above: Vec<Key> = holders
                 .iter()
-                .filter(|column| **column < numbers)
-                .flat_map(|column| Side::BOTH.map(|side| crossed.step(side, keys[*column])))
+                .flat_map(|key| Side::BOTH.map(|side| crossed.step(side, *key)))
                 .flatten()
                 .collect();
-            for column in new.key().iter().filter(|column| **column < numbers) {
-                if !parts.contains(&keys[*column]) {
-                    left[*column].push(atom);
-                }
+            for (column, _) in inside.iter().zip(&holders).filter(|(_, key)| !above.contains(key)) {
+                left[*column].push(atom);
             }
-            new.insert(atom);
+            for key in asked(crossed, &holders) {
+                withheld.entry(key).or_default().push(atom);
+            }
             groups.push(Group { key, withheld: false, atoms: vec![atom] });
+            atoms.insert(inside);
         }
-        let withheld = columns.split_off(numbers).into_iter().zip(&keys[numbers..]);
-        groups.extend(withheld.map(|(atoms, key)| Group { key: *key, withheld: true, atoms }));
         // One atom is a group already.
-        let left = left.into_iter().zip(&keys).filter(|(atoms, _)| atoms.len() > 1);
-        groups.extend(left.map(|(atoms, key)| Group { key: *key, withheld: false, atoms }));
-        Some(Self { incidence: Incidence::new(atom_of.len(), columns), devices, groups })
+        let several = |(_, atoms): &(Key, Vec<usize>)| atoms.len() > 1;
+        let group = |withheld| move |(key, atoms)| Group { key, withheld, atoms };
+        groups.extend(withheld.into_iter().filter(several).map(group(true)));
+        groups.extend(keys.into_iter().zip(left).filter(several).map(group(false)));
+        Some(Self { incidence: Incidence::new(atoms.len(), columns), devices, groups })
     }
 
     /// The groups that are told, each of which must be nobody or at least k.
@@ -220,29 +214,22 @@ impl Group {
     }
 }
 
-/// The withheld numbers whose number one step up is published on both sides.
-fn asked(crossed: &Crossed) -> Vec<Key> {
-    let published = &crossed.table.published;
-    let mut below: HashMap<Key, [Vec<Node>; 2]> = HashMap::new();
-    for (place, class) in published.keys() {
-        if let Some(above) = crossed.above(Side::Places, *place) {
-            below.entry((above, *class)).or_default()[0].push(*place);
-        }
-        if let Some(above) = crossed.above(Side::Classes, *class) {
-            below.entry((*place, above)).or_default()[1].push(*class);
-        }
+/// The withheld numbers that hold an atom, and of which the number one step up is published on either side.
+fn asked(crossed: &Crossed, holders: &[Key]) -> Vec<Key> {
+    let mut asked = Vec::new();
+    for (place, coarser) in holders {
+        let Some(above) = crossed.above(Side::Places, *place) else { continue };
+        let below =
+            |(other, class): &&Key| *other == above && crossed.above(Side::Classes, *class) == Some(*coarser);
+        let keys = holders.iter().filter(below).map(|(_, class)| (*place, *class));
+        asked.extend(keys.filter(|key| !crossed.table.published.contains_key(key)));
     }
-    let mut corners: Vec<&Key> = below.keys().collect();
-    corners.sort_unstable();
-    let pairs = corners.into_iter().flat_map(|corner| {
-        let [places, classes] = &below[corner];
-        places.iter().flat_map(move |place| classes.iter().map(move |class| (*place, *class)))
-    });
-    pairs.filter(|key| !published.contains_key(key)).take(ASKED_MAX).collect()
+    asked
 }
 
-/// Every piece of the table that lies in a published number: what it is left of, and the columns that hold it.
-fn pieces(crossed: &Crossed, column_of: &HashMap<Key, usize>) -> Vec<(Key, Vec<usize>)> {
+/// Every piece of the table that lies in a published number: what it is left of, and the columns that hold it. None where
+/// there are too many.
+fn pieces(crossed: &Crossed, column_of: &HashMap<Key, usize>) -> Option<Vec<(Key, Vec<usize>)>> {
     let mut classes_of: HashMap<Node, Vec<Node>> = HashMap::new();
     for (place, class) in column_of.keys() {
         classes_of.entry(*place).or_default().push(*class);
@@ -254,7 +241,11 @@ fn pieces(crossed: &Crossed, column_of: &HashMap<Key, usize>) -> Vec<(Key, Vec<u
         let chain: Vec<Node> =
             above(crossed, Side::Places, place).filter(|node| rows.contains(node)).collect();
         let inside: HashSet<Node> = chain.iter().flat_map(|node| &classes_of[node]).copied().collect();
-        for (class, other) in residues(crossed, Side::Classes, &class_leaves, &inside) {
+        let classes = residues(crossed, Side::Classes, &class_leaves, &inside);
+        if pieces.len() + classes.len() > ATOMS_MAX {
+            return None;
+        }
+        for (class, other) in classes {
             // From a postal code to itself there are no trips.
             if crossed.trips && rest.count == 1 && other.count == 1 && rest.leaf == other.leaf {
                 continue;
@@ -267,7 +258,7 @@ fn pieces(crossed: &Crossed, column_of: &HashMap<Key, usize>) -> Vec<(Key, Vec<u
             pieces.push(((place, class), columns));
         }
     }
-    pieces
+    Some(pieces)
 }
 
 fn above<'a>(crossed: &'a Crossed, side: Side, node: Node) -> impl Iterator<Item = Node> + 'a {

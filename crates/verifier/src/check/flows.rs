@@ -73,6 +73,7 @@ pub(crate) fn rules(part: &Crossing, covered: &[bool], release: &Release, found:
             let crossed = Crossed { part, time: *time, table, release, trips: true, covered, k };
             crossed.up(&Side::BOTH, &mut found);
             Side::BOTH.iter().for_each(|side| crossed.left(*side, &mut found));
+            crossed.corners(&mut found);
             found
         })
         .collect();

@@ -76,6 +76,7 @@ pub(crate) fn rules(part: &Crossing, covered: &[bool], release: &Release, found:
             } else {
                 crossed.up(&Side::BOTH, &mut found);
                 Side::BOTH.iter().for_each(|side| crossed.left(*side, &mut found));
+                crossed.corners(&mut found);
             }
             finest_left(&crossed, &mut found);
             found
