@@ -1,6 +1,7 @@
 """Checks a release against an independent computation of its numbers, straight from the event files.
 
-The computation is oracle.sql, run by DuckDB; with --brute it is brute.py, plain Python for small inputs.
+The computation is oracle.sql and reports.sql, run by DuckDB; with --brute it is brute.py, plain Python for small inputs.
+rules.sql then holds the release against it, and against what DISCLOSURE.md promises as far as the true numbers show it.
 Nothing here shares code with the program that made the release. No identifier is ever printed.
 
     python tests/oracle/check.py --config throng.toml --release DIR [--ledger DIR]
@@ -702,7 +703,6 @@ def run(argv=None, out=sys.stdout):
         if not there:
             raise Unusable("the release has no report")
         wanted = other.needed(there)
-        # The reports beside presence and visitors, and the rules, need more; without them nothing of it is made.
         world = other.World(con, settings, tree, plan, wanted)
         world.fill(con, settings, tree)
         if settings.brute:
@@ -712,7 +712,7 @@ def run(argv=None, out=sys.stdout):
             con.execute(sections()["grounds"])
             fill = [(*key, n) for key, n in expected.items()]
             make_table(con, "expected", "report VARCHAR, period VARCHAR, us BIGINT, level VARCHAR, place VARCHAR, devices BIGINT", fill)
-            other.numbers_brute(con, settings, expected, brute.more(con, settings, tree, read, world, wanted))
+            other.numbers_brute(con, brute.more(con, settings, tree, read, world, wanted))
         else:
             counts = expect_sql(con, settings, tree, plan, clock, wanted, world)
         reports, faults = load_released(con, settings, notes, there)

@@ -3,6 +3,7 @@
 Their numbers come from reports.sql (or, for small inputs, from brute.py); rules.sql compares them with the release.
 """
 import collections
+import csv
 import datetime as dt
 import glob
 import os
@@ -53,7 +54,7 @@ def needed(reports):
 class Names:
     """Every place, class and occasion by number."""
 
-    def __init__(self, settings, lines, mcc, occasions):
+    def __init__(self, lines, mcc, occasions):
         self.lines = lines
         self.rows = [(ALL, "any", "all", "all"), (OTHER, "any", "other", "other")]
         self.place, self.residence, self.occasion = {}, {}, {}
@@ -104,7 +105,6 @@ class Names:
 
 def mcc_table(settings):
     """The country of each mobile country code."""
-    import csv
     with open(settings.mcc, encoding="utf-8", newline="") as f:
         return {int(row["mcc"]): row["country"] for row in csv.DictReader(f) if row["country"]}
 
@@ -169,7 +169,7 @@ class World:
         if "context" in wanted and not settings.census:
             raise Unusable("the release has context; --census is missing")
         self.occasions = read_occasions(con, settings, tree) if "occasions" in wanted else []
-        self.names = Names(settings, self.lines, self.mcc, self.occasions)
+        self.names = Names(self.lines, self.mcc, self.occasions)
         self.plan = [r for r in plan if r[1] in tree]
 
     def fill(self, con, settings, tree):
@@ -197,7 +197,7 @@ class World:
         make_table(con, "occasion_cells", "o_no INTEGER, cell BLOB", [(at[o.name], c) for o in self.occasions for c in o.cells])
         make_table(con, "typical_days", "o_no INTEGER, us BIGINT, before_us BIGINT",
                    [(at[o.name], us, before) for o in self.occasions for us in steps_of(settings, o) for before in typical_moments(settings, us)])
-        con.execute(f"CREATE TABLE listed_rows (sub BLOB, pc VARCHAR, commune VARCHAR)")
+        con.execute("CREATE TABLE listed_rows (sub BLOB, pc VARCHAR, commune VARCHAR)")
 
     def listed(self, con, settings):
         """The residence table as it stands, into listed_rows."""
@@ -272,7 +272,7 @@ def from_expected(con):
         JOIN names n ON n.kind = 'place' AND n.level = e.level AND n.name = e.place""")
 
 
-def numbers_brute(con, settings, expected, more):
+def numbers_brute(con, more):
     con.execute(check.sections("reports.sql")["grounds"])
     from_expected(con)
     make_table(con, "by_hand", "series INTEGER, us BIGINT, level VARCHAR, place VARCHAR, class_level VARCHAR, class VARCHAR, n BIGINT, devices BIGINT, due BIGINT",
@@ -487,7 +487,7 @@ def compare(con, settings, world, reports, clock):
     fill_must(con, settings, world, reports)
     con.execute(sql["compare"])
     clock("comparison of the other reports")
-    table = [(f"{s[0]}", f"{s[1] + '/' if s[1] else ''}{s[2]}", level, *counts) for s, level, *counts in
+    table = [(s[0], f"{s[1] + '/' if s[1] else ''}{s[2]}", level, *counts) for s, level, *counts in
              ((SERIES[n], *rest) for n, *rest in con.execute("""
         WITH seen AS (
           SELECT series, p.level, count(*) FILTER (status IS NOT NULL) AS cells, count(*) FILTER (status = 'published') AS published, count(*) FILTER (status = 'withheld') AS withheld,
@@ -498,7 +498,7 @@ def compare(con, settings, world, reports, clock):
         FROM seen LEFT JOIN fit USING (series, level)""").fetchall())]
     order = ["all", *LEVELS, "occasion"]
     table.sort(key=lambda row: (NEW.index(row[0]), row[1], order.index(row[2])))
-    kinds = [(f"{what}", n) for what, n in con.execute("SELECT fault, count(*) FROM compared_rows WHERE fault IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1").fetchall()]
+    kinds = con.execute("SELECT fault, count(*) FROM compared_rows WHERE fault IS NOT NULL GROUP BY ALL ORDER BY 2 DESC, 1").fetchall()
     lines = texts[:20]
     kinds = [("a file or table that is not as it should be", len(texts))] * bool(texts) + kinds
 
@@ -525,12 +525,12 @@ def compare(con, settings, world, reports, clock):
         for rule, series, us, place_no, class_no, rest in con.execute("SELECT * FROM broken ORDER BY ALL LIMIT 20").fetchall():
             lines.append(f"{label(series, us, place_no, class_no)}: rule: {rule}" + (f" ({rest} devices or trips)" if rest is not None else ""))
     if "context" in reports:
-        more_table, more_kinds, more_lines = compare_context(con, settings, reports, sql, texts)
+        more_table, more_kinds, more_lines = compare_context(con, settings, reports, sql)
         table, kinds, lines = table + more_table, kinds + more_kinds, lines + more_lines
     return table, kinds, lines
 
 
-def compare_context(con, settings, reports, sql, _):
+def compare_context(con, settings, reports, sql):
     texts = []
     whole = load_context(con, settings, texts)
     starts = {d: us for d, us in settings.midnights}
