@@ -8,13 +8,14 @@ use std::{
 use anyhow::anyhow;
 use jiff::{SignedDuration, ToSpan, Zoned, civil::Date, tz::TimeZone};
 use throng_aggregator::{Expansion, Parameters, Report};
-use throng_anonymiser::{Policy, Threshold};
+use throng_anonymiser::{OptOutHash, Policy, Threshold};
 use throng_ingest::{CellColumns, EventColumns, EventFormat};
 use throng_schema::{Calendar, Window};
 
 use crate::{
     args::{Expand, Preset, Settings, When},
     failure::Failure,
+    settings::{Cleaning, Format, HashSettings, census_columns, machine_prefixes},
 };
 
 /// Days that individual data may be kept, counted back from the as-of date.
@@ -35,7 +36,18 @@ pub(crate) struct Plan {
     pub(crate) cells: PathBuf,
     pub(crate) places: Vec<PathBuf>,
     pub(crate) opt_out: Option<PathBuf>,
+    pub(crate) opt_out_hash: Option<OptOutHash>,
+    pub(crate) machines: Option<PathBuf>,
+    pub(crate) machine_prefixes: Vec<String>,
+    #[expect(dead_code, reason = "no count of this version asks it")]
+    pub(crate) machine_rule: bool,
+    #[expect(dead_code, reason = "no count of this version asks it")]
+    pub(crate) cleaning: Cleaning,
     pub(crate) residence: Option<PathBuf>,
+    pub(crate) occasions: Option<PathBuf>,
+    pub(crate) census: Option<PathBuf>,
+    /// Further columns of the census.
+    pub(crate) census_columns: Vec<String>,
     pub(crate) out: PathBuf,
     pub(crate) ledger: PathBuf,
     pub(crate) columns: EventColumns,
@@ -50,7 +62,18 @@ pub(crate) struct Plan {
     pub(crate) reports: Vec<Report>,
     pub(crate) policy: Policy,
     pub(crate) supersede: bool,
+    /// One factor for everybody; 1 where there is a table.
     pub(crate) expansion: Expansion,
+    /// The table of factors.
+    pub(crate) factors: Option<PathBuf>,
+    /// The most people that a device of the table may stand for.
+    pub(crate) expansion_limit: f64,
+    /// How long a stay must be to begin or end a trip.
+    #[expect(dead_code, reason = "no report of this version asks it")]
+    pub(crate) min_stay_us: i64,
+    /// Files to write beside each Parquet file.
+    #[expect(dead_code, reason = "this version writes Parquet alone")]
+    pub(crate) formats: Vec<Format>,
     pub(crate) parameters: Parameters,
     pub(crate) max_rejected: f64,
     pub(crate) threads: usize,
@@ -73,11 +96,15 @@ pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
         &mut settings.out,
         &mut settings.ledger,
         &mut settings.opt_out,
+        &mut settings.machines,
         &mut settings.residence,
         &mut settings.occasions,
         &mut settings.census,
     ];
     single.into_iter().flatten().for_each(under);
+    if let Some(Expand::Table(path)) = &mut settings.expansion {
+        under(path);
+    }
     Ok(settings)
 }
 
@@ -105,6 +132,7 @@ impl Settings {
             ledger: self.ledger.or(other.ledger),
             places: list(self.places, other.places),
             opt_out: self.opt_out.or(other.opt_out),
+            machines: self.machines.or(other.machines),
             residence: self.residence.or(other.residence),
             occasions: self.occasions.or(other.occasions),
             expansion: self.expansion.or(other.expansion),
@@ -123,6 +151,13 @@ impl Settings {
             threads: self.threads.or(other.threads),
             memory: self.memory.or(other.memory),
             progress: self.progress.or(other.progress),
+            format: list(self.format, other.format),
+            opt_out_hash: self.opt_out_hash.or(other.opt_out_hash),
+            machine_prefixes: list(self.machine_prefixes, other.machine_prefixes),
+            machine_rule: self.machine_rule.or(other.machine_rule),
+            expansion_limit: self.expansion_limit.or(other.expansion_limit),
+            census_columns: list(self.census_columns, other.census_columns),
+            cleaning: self.cleaning.or(other.cleaning),
             event_columns: self.event_columns.or(other.event_columns),
             event_format: self.event_format.or(other.event_format),
             cell_columns: self.cell_columns.or(other.cell_columns),
@@ -157,7 +192,7 @@ impl Settings {
         let zone = zone(&zone_name)?;
         let step_s = seconds("--step", self.step, 15)?;
         let hold_s = seconds("--hold", self.hold, 30)?;
-        seconds("--min-stay", self.min_stay, 15)?;
+        let min_stay_s = seconds("--min-stay", self.min_stay, 15)?;
         if !(HOLD_S_MIN..=86_400).contains(&hold_s) {
             return Err(Failure::usage(anyhow!("--hold is {hold_s} s; expected between 1min and 24h")));
         }
@@ -165,16 +200,25 @@ impl Settings {
         let calendar = Calendar::new(window, zone.clone(), step_s).map_err(Failure::usage)?;
         let as_of = self.as_of.unwrap_or_else(|| today(&zone));
         let threshold = threshold(self.k.unwrap_or(30), self.accept_small_k)?;
-        let expansion = match self.expansion {
-            None => Expansion::factor(1.0),
-            Some(Expand::Factor(factor)) => Expansion::factor(factor),
-            Some(Expand::Table(_)) => {
-                return Err(Failure::usage(anyhow!(
-                    "--expansion names a table, which this version does not read; expected a number, for example 3.2"
-                )));
-            }
+        let (factor, factors) = match self.expansion {
+            None => (1.0, None),
+            Some(Expand::Factor(factor)) => (factor, None),
+            Some(Expand::Table(path)) => (1.0, Some(path)),
+        };
+        let expansion = Expansion::factor(factor).map_err(Failure::usage)?;
+        let expansion_limit = expansion_limit(self.expansion_limit)?;
+        let cleaning = self.cleaning.unwrap_or_default().checked()?;
+        let machine_prefixes = machine_prefixes(self.machine_prefixes)?;
+        let machine_rule = self.machine_rule.unwrap_or_default();
+        let census_columns = census_columns(self.census_columns)?;
+        if self.opt_out_hash.is_some() && self.opt_out.is_none() {
+            return Err(Failure::usage(anyhow!(
+                "[opt_out_hash] stands without a list; expected --opt-out as a flag or in the config"
+            )));
         }
-        .map_err(Failure::usage)?;
+        let mut formats = self.format;
+        formats.sort_unstable();
+        formats.dedup();
         let mut reports: Vec<Report> = self.reports.iter().map(|name| name.0).collect();
         if reports.is_empty() {
             reports.extend([Report::Presence, Report::Visitors]);
@@ -220,12 +264,19 @@ impl Settings {
             timezone: zone_name,
             k: threshold.k(),
             small_k_accepted: threshold.k() < Threshold::SAFE_MIN,
-            expansion_factor: expansion.value(),
+            expansion_factor: factors.is_none().then(|| expansion.value()),
+            expansion_version: None,
             step_s,
             hold_s,
+            min_stay_s,
             expired_before: cuts_in.then(|| oldest_day(as_of).map(|day| day.to_string())).transpose()?,
             keep_types: format.keep_types.clone(),
             drop_types: format.drop_types.clone(),
+            cleaning: cleaning.parameters(),
+            machine_rule,
+            machine_prefixes: machine_prefixes.len() as u64,
+            census_columns: census_columns.clone(),
+            formats: formats.iter().map(|format| format.as_str().to_owned()).collect(),
             reports: reports.iter().map(|report| report.as_str().to_owned()).collect(),
         };
         Ok(Plan {
@@ -233,6 +284,14 @@ impl Settings {
             cells: self.cells.ok_or_else(|| wanting("--cells"))?,
             places: self.places,
             opt_out: self.opt_out,
+            opt_out_hash: self.opt_out_hash.map(HashSettings::into_hash),
+            machines: self.machines,
+            machine_prefixes,
+            machine_rule,
+            cleaning,
+            occasions: self.occasions,
+            census: self.census,
+            census_columns,
             residence: self.residence,
             out,
             ledger,
@@ -248,6 +307,10 @@ impl Settings {
             policy: Policy { witnesses: true, ..Policy::certified(threshold) },
             supersede: self.supersede,
             expansion,
+            factors,
+            expansion_limit,
+            min_stay_us: min_stay_s * throng_schema::MICROS_PER_SECOND,
+            formats,
             parameters,
             max_rejected: self.max_rejected.map_or(0.2, |share| share.0),
             threads,
@@ -256,7 +319,7 @@ impl Settings {
         })
     }
 
-    /// A table that no report of this version uses would be silently left out of the release.
+    /// What no report of this version uses would be silently left out of the release.
     fn refuse_what_is_not_made(&self) -> Result<(), Failure> {
         let unused = [("--occasions", &self.occasions, "occasions"), ("--census", &self.census, "context")];
         for (flag, path, report) in unused {
@@ -266,7 +329,36 @@ impl Settings {
                 )));
             }
         }
+        if matches!(self.expansion, Some(Expand::Table(_))) {
+            return Err(Failure::usage(anyhow!(
+                "--expansion names a table, which no report of this version uses; expected a number, for example 3.2"
+            )));
+        }
+        let cleans = match &self.cleaning {
+            Some(cleaning) => !cleaning.checked()?.is_off(),
+            None => false,
+        };
+        for (setting, set) in [
+            ("--format", !self.format.is_empty()),
+            ("census_columns", !self.census_columns.is_empty()),
+            ("machine_rule", self.machine_rule == Some(true)),
+            ("[cleaning]", cleans),
+        ] {
+            if set {
+                return Err(Failure::usage(anyhow!(
+                    "{setting} asks for what this version does not do; expected it to be left out"
+                )));
+            }
+        }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// Whether anything that is made asks where subscribers live.
+    pub(crate) fn asks_for_homes(&self) -> bool {
+        let asks = |report: &Report| matches!(report, Report::Residence | Report::Occasions);
+        self.factors.is_some() || self.reports.iter().any(asks)
     }
 }
 
@@ -336,8 +428,17 @@ fn threshold(k: u64, accept_small: bool) -> Result<Threshold, Failure> {
     if accept_small { Threshold::accept_small(k) } else { Threshold::new(k) }.map_err(Failure::usage)
 }
 
+/// The most people that a device of a table of factors may stand for.
+fn expansion_limit(given: Option<f64>) -> Result<f64, Failure> {
+    let limit = given.unwrap_or(Expansion::FACTOR_MAX);
+    if limit.is_finite() && limit > 0.0 {
+        return Ok(limit);
+    }
+    Err(Failure::usage(anyhow!("expansion_limit is {limit}; expected a number above 0, for example 100")))
+}
+
 /// A duration in whole seconds, or so many minutes.
-fn seconds(flag: &str, given: Option<SignedDuration>, default_min: i64) -> Result<i64, Failure> {
+pub(crate) fn seconds(flag: &str, given: Option<SignedDuration>, default_min: i64) -> Result<i64, Failure> {
     let duration = given.unwrap_or(SignedDuration::from_mins(default_min));
     if duration.as_secs() < 1 || duration.subsec_nanos() != 0 {
         return Err(Failure::usage(anyhow!(

@@ -16,6 +16,7 @@ use throng_anonymiser::{
     Counted, Crowd, Frame, GatherError, Protected, ProtectedTable, Share, Shares, Source, Subscribers,
 };
 use throng_ingest::{Clock, Events, IngestError, Places, Reason, Tally};
+use throng_schema::{Census, Factors, Occasion};
 
 use crate::{
     args::RunArgs,
@@ -79,6 +80,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
             .collect(),
         devices_seen: devices,
         opted_out_listed: room.opted_out,
+        machines_listed: room.machines,
         passes,
         withheld: withheld(&tables, &room.reports, &summary),
         cells: summary.cells.clone(),
@@ -94,6 +96,13 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
 struct Room {
     subscribers: Subscribers,
     opted_out: u64,
+    machines: u64,
+    #[expect(dead_code, reason = "no report of this version uses it")]
+    occasions: Vec<Occasion>,
+    #[expect(dead_code, reason = "no report of this version uses it")]
+    census: Option<Census>,
+    #[expect(dead_code, reason = "no report of this version uses it")]
+    factors: Option<Factors>,
     credits: Vec<&'static str>,
     plan: Arc<throng_schema::CellPlan>,
     reports: Reports,
@@ -124,20 +133,27 @@ impl Room {
             ));
         }
         let mut subscribers = Subscribers::new().map_err(Failure::failed)?;
-        let opted_out = match &plan.opt_out {
-            Some(path) => {
-                throng_ingest::identifiers(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
-            }
-            None => 0,
-        };
+        let (opted_out, machines) = list_subscribers(plan, &mut subscribers)?;
         if let Some(path) = &plan.residence {
-            let rows =
-                throng_ingest::residences(path, &places.tree, &mut |_, _| {}).map_err(input_failure)?;
-            notes.push(format!(
-                "the residence table was checked ({} rows); no report of this version uses it",
-                thousands(rows)
-            ));
+            let reside = &mut |id: &[u8], place| subscribers.reside(id, place);
+            let rows = throng_ingest::residences(path, &places.tree, reside).map_err(input_failure)?;
+            if !plan.asks_for_homes() {
+                let rows = thousands(rows);
+                notes.push(format!(
+                    "the residence table was checked ({rows} rows); no report of this run uses it"
+                ));
+            }
         }
+        let occasions = match &plan.occasions {
+            Some(path) => throng_ingest::occasions(path, &places, &cells, zone).map_err(input_failure)?,
+            None => Vec::new(),
+        };
+        let census = plan.census.as_deref();
+        let census = census.map(|path| throng_ingest::census(path, &places, &plan.census_columns));
+        let census = census.transpose().map_err(input_failure)?;
+        let factors = plan.factors.as_deref();
+        let factors = factors.map(|path| throng_ingest::factors(path, &places, plan.expansion_limit));
+        let factors = factors.transpose().map_err(input_failure)?;
         let Places { tree, credits, .. } = places;
         let (cells, tree) = (Arc::new(cells), Arc::new(tree));
         let reports =
@@ -150,7 +166,19 @@ impl Room {
             ));
         }
         let bar = Arc::new(Bar::new(plan.progress, "reading", 0));
-        Ok(Self { subscribers, opted_out, credits, plan: cells, reports, bar, notes })
+        Ok(Self {
+            subscribers,
+            opted_out,
+            machines,
+            occasions,
+            census,
+            factors,
+            credits,
+            plan: cells,
+            reports,
+            bar,
+            notes,
+        })
     }
 
     /// The events of the window and of its context.
@@ -163,15 +191,11 @@ impl Room {
             until_us: plan.context_us.end,
         };
         let progress: Arc<dyn throng_ingest::Progress> = self.bar.clone();
-        Events::open(
-            files,
-            plan.columns.clone(),
-            plan.format.clone(),
-            clock,
-            Some(Arc::clone(&self.plan)),
-            progress,
-        )
-        .map_err(ingest_failure)
+        let (columns, format) = (plan.columns.clone(), plan.format.clone());
+        let events = Events::open(files, columns, format, clock, Some(Arc::clone(&self.plan)), progress)
+            .map_err(ingest_failure)?
+            .without_machines(&plan.machine_prefixes);
+        Ok(if plan.asks_for_homes() { events.with_homes() } else { events })
     }
 
     /// Reads the input, as often as the memory makes necessary, and counts another share of people each time.
@@ -236,6 +260,28 @@ impl Room {
             self.bar.stage("reading".to_owned(), rows);
         }
     }
+}
+
+/// Registers who opted out and which subscribers are machines; says how many of each are listed.
+fn list_subscribers(plan: &Plan, subscribers: &mut Subscribers) -> Result<(u64, u64), Failure> {
+    let opted_out = match (&plan.opt_out, &plan.opt_out_hash) {
+        (Some(path), Some(hash)) => {
+            subscribers.hash_with(hash.clone());
+            let register = &mut |digest: &[u8]| subscribers.opt_out_digest(digest);
+            throng_ingest::digests(path, hash.algorithm(), register).map_err(input_failure)?
+        }
+        (Some(path), None) => {
+            throng_ingest::identifiers(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
+        }
+        (None, _) => 0,
+    };
+    let machines = match &plan.machines {
+        Some(path) => {
+            throng_ingest::identifiers(path, &mut |id| subscribers.machine(id)).map_err(input_failure)?
+        }
+        None => 0,
+    };
+    Ok((opted_out, machines))
 }
 
 /// What the crowd may take of the run's memory: the rest is for the counters and for decoding.

@@ -45,6 +45,8 @@ pub struct Ledger {
     pub devices_seen: u64,
     /// Identifiers on the list of those who opted out.
     pub opted_out_listed: u64,
+    /// Identifiers on the list of machines.
+    pub machines_listed: u64,
     /// Passes over the input that the memory made necessary.
     pub passes: u64,
     /// How much was withheld, and why, by report.

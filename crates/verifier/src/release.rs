@@ -75,18 +75,15 @@ impl Release {
             let zone = TimeZone::get(&parameters.timezone).ok()?;
             let reports: Option<Vec<Report>> =
                 parameters.reports.iter().map(|name| name.parse().ok()).collect();
+            let factor = parameters.expansion_factor.filter(|factor| factor.is_finite() && *factor > 0.0)?;
             let days = u32::try_from((to - from).get_days()).ok()?;
-            let sane = parameters.k > 0
-                && parameters.step_s > 0
-                && parameters.expansion_factor > 0.0
-                && parameters.expansion_factor.is_finite()
-                && days < 10_000;
+            let sane = parameters.k > 0 && parameters.step_s > 0 && days < 10_000;
             let dates = from.series(jiff::ToSpan::day(1)).take_while(|date| *date <= to).collect();
-            sane.then_some((dates, zone, reports?))
+            sane.then_some((dates, zone, reports?, factor))
         };
-        let Some((dates, zone, reports)) = parse() else {
+        let Some((dates, zone, reports, factor)) = parse() else {
             faults.add(MANIFEST, "the parameters can be understood", || {
-                "dates, zone, k, step or reports".to_owned()
+                "dates, zone, k, step, expansion or reports".to_owned()
             });
             return None;
         };
@@ -113,7 +110,7 @@ impl Release {
             zone_name: parameters.timezone.clone(),
             step: SignedDuration::from_secs(parameters.step_s),
             k: parameters.k,
-            factor: Factor(parameters.expansion_factor),
+            factor: Factor(factor),
             reports,
             places: Places::read(dir, faults)?,
             rows: manifest.files.iter().map(|file| (file.path.clone(), file.rows)).collect(),
