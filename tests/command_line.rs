@@ -197,7 +197,9 @@ fn machines_and_hashed_opt_outs_are_turned_away_and_leave_no_trace() {
             (0..count).map(|hour| world::event(id, world::MIDNIGHT_US + hour * world::HOUR_US, "a-1")),
         );
     };
-    (of("99901777", 3), of("listed-meter", 5), of("gone", 7));
+    for (id, count) in [("99901777", 3), ("listed-meter", 5), ("gone", 7)] {
+        of(id, count);
+    }
     write_events(&folder.path().join("events"), "day", Form::Csv, &rows);
     // sha1sum of "pepper" + "gone" + "salt", in upper case.
     let digest = "55ED9780DCE9AC8760C9FC43D19C001F702B0744";
