@@ -6,7 +6,7 @@ use std::fs;
 
 use world::{Form, events, files, run, said, succeeded, throng, write_cells, write_events};
 
-const RUN_FLAGS: [&str; 26] = [
+const RUN_FLAGS: [&str; 28] = [
     "--events",
     "--cells",
     "--from",
@@ -15,6 +15,7 @@ const RUN_FLAGS: [&str; 26] = [
     "--ledger",
     "--places",
     "--opt-out",
+    "--machines",
     "--residence",
     "--occasions",
     "--expansion",
@@ -31,6 +32,7 @@ const RUN_FLAGS: [&str; 26] = [
     "--max-rejected",
     "--threads",
     "--memory",
+    "--format",
     "--config",
     "--progress",
 ];
@@ -75,7 +77,7 @@ fn wrong_usage_ends_with_exit_code_2_and_says_what_was_expected() {
     let folder = tempfile::tempdir().expect("a folder");
     let cells = write_cells(folder.path());
     let file = write_events(folder.path(), "day", Form::Csv, &events(20, 1));
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["--k", "14"], "--accept-small-k"),
         (&["--k", "0", "--accept-small-k"], "too small"),
         (&["--step", "7h"], "does not divide an hour"),
@@ -84,7 +86,8 @@ fn wrong_usage_ends_with_exit_code_2_and_says_what_was_expected() {
         (&["--timezone", "Mars/Olympus"], "IANA name"),
         (&["--expansion", "0"], "above 0"),
         (&["--expansion", "factors.csv"], "expected a number"),
-        (&["--reports", "dwelling"], "expected any of presence, visitors"),
+        (&["--reports", "weather"], "expected any of presence, visitors, residence"),
+        (&["--min-stay", "0s"], "no positive number of whole seconds"),
         (&["--occasions", "concerts.csv"], "does not make"),
         (&["--memory", "1MiB"], "64MiB"),
         (&["--threads", "0"], "at least 1"),
@@ -150,6 +153,78 @@ fn a_flag_wins_over_the_config() {
         (&5.into(), &true.into())
     );
     succeeded(&throng().arg("verify").arg(folder.path().join("release")).output().expect("runs"));
+}
+
+#[test]
+fn settings_of_the_config_alone_are_checked_and_no_secret_is_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("throng.toml");
+    let usual = "events = [\"day.csv\"]\ncells = \"cells.csv\"\nfrom = \"2026-10-15\"\nas_of = \"2026-10-16\"\n\
+                 out = \"release\"\n";
+    let cases = [
+        ("[opt_out_hash]\nalgorithm = \"sha256\"\nsalt_before = \"s3cret\"", "stands without a list"),
+        (
+            "opt_out = \"o.csv\"\n[opt_out_hash]\nalgorithm = \"s3cret\"",
+            "expected sha256, sha1, md5 or blake3",
+        ),
+        ("[opt_out_hash]\nsalt_before = \"s3cret\"", "missing field `algorithm`"),
+        ("machine_prefixes = [\"206\", \"s3 cret\"]", "machine_prefixes, number 2"),
+        ("machine_rule = true", "machine_rule asks for what this version does not do"),
+        ("[cleaning]\nspeed = true", "[cleaning] asks for what this version does not do"),
+        ("[cleaning]\nmax_speed_kmh = -5", "expected a number of 1 or more"),
+        ("[cleaning]\nfast = true", "unknown field `fast`"),
+        ("expansion_limit = 0.0", "expansion_limit is 0; expected a number above 0"),
+        ("census_columns = [\"jobs\"]", "census_columns asks for what this version does not do"),
+    ];
+    for (text, expected) in cases {
+        fs::write(&config, format!("{usual}{text}\n")).expect("written");
+        let output = throng().arg("run").arg("--config").arg(&config).output().expect("runs");
+        assert_eq!(output.status.code(), Some(2), "{text}: {}", said(&output));
+        assert!(said(&output).contains(expected), "{text}: expected `{expected}` in\n{}", said(&output));
+        assert!(!said(&output).contains("s3"), "{text}: {}", said(&output));
+    }
+}
+
+#[test]
+fn machines_and_hashed_opt_outs_are_turned_away_and_leave_no_trace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_cells(folder.path());
+    let mut rows = events(120, 4);
+    let mut of = |id: &str, count: i64| {
+        rows.extend(
+            (0..count).map(|hour| world::event(id, world::MIDNIGHT_US + hour * world::HOUR_US, "a-1")),
+        );
+    };
+    for (id, count) in [("99901777", 3), ("listed-meter", 5), ("gone", 7)] {
+        of(id, count);
+    }
+    write_events(&folder.path().join("events"), "day", Form::Csv, &rows);
+    // sha1sum of "pepper" + "gone" + "salt", in upper case.
+    let digest = "55ED9780DCE9AC8760C9FC43D19C001F702B0744";
+    fs::write(folder.path().join("opt_out.csv"), format!("subscriber_id\n{digest}\n")).expect("written");
+    fs::write(folder.path().join("machines.csv"), "subscriber_id\nlisted-meter\n").expect("written");
+    let config = folder.path().join("throng.toml");
+    let text = "events = [\"events\"]\ncells = \"cells.csv\"\nfrom = \"2026-10-15\"\nas_of = \"2026-10-16\"\n\
+                out = \"out/release\"\nopt_out = \"opt_out.csv\"\nmachines = \"machines.csv\"\nk = 15\n\
+                machine_prefixes = [\"99901\"]\n\
+                [opt_out_hash]\nalgorithm = \"sha1\"\nsalt_before = \"pepper\"\nsalt_after = \"salt\"\n";
+    fs::write(&config, text).expect("written");
+    let output = throng().arg("run").arg("--config").arg(&config).output().expect("runs");
+    succeeded(&output);
+    let ledger = world::ledger(&folder.path().join("out/release"));
+    assert_eq!((&ledger["rejected"]["machine"], &ledger["rejected"]["opted_out"]), (&8.into(), &7.into()));
+    assert_eq!((&ledger["machines_listed"], &ledger["opted_out_listed"]), (&1.into(), &1.into()));
+    let mut texts: Vec<_> = files(&folder.path().join("out")).into_iter().map(|(_, bytes)| bytes).collect();
+    texts.extend([output.stdout, output.stderr]);
+    for text in texts {
+        let text = String::from_utf8_lossy(&text);
+        for secret in ["pepper", "99901", "listed-meter", digest] {
+            assert!(!text.contains(secret), "{secret}");
+        }
+    }
+    let manifest = fs::read(folder.path().join("out/release/manifest.json")).expect("read");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+    assert_eq!(manifest["parameters"]["machine_prefixes"], 1);
 }
 
 #[test]

@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, civil::Date};
 use serde::Deserialize;
 use throng_aggregator::Report;
+use throng_schema::{Format, UnknownFormat};
+
+use crate::settings::{CleaningSettings, HashSettings};
 
 /// Anonymised location reporting: a mobile operator's cell events in, headcounts out, small groups withheld.
 #[derive(Parser)]
@@ -111,19 +114,23 @@ pub(crate) struct Settings {
     /// Table of the subscribers who opted out
     #[arg(long, value_name = "PATH")]
     pub(crate) opt_out: Option<PathBuf>,
-    /// Table of where subscribers live (checked; no report of this version uses it)
+    /// Table of the subscribers that are machines
+    #[arg(long, value_name = "PATH")]
+    pub(crate) machines: Option<PathBuf>,
+    /// Table of where subscribers live
     #[arg(long, value_name = "PATH")]
     pub(crate) residence: Option<PathBuf>,
-    /// Table of occasions (refused: no report of this version uses it)
+    /// Table or GeoJSON of occasions: each an area and its time
     #[arg(long, value_name = "PATH")]
     pub(crate) occasions: Option<PathBuf>,
-    /// People per device: a number [default: 1]
-    #[arg(long, value_name = "NUMBER")]
+    /// People per device: a number, or a table by residence and home network [default: 1]
+    #[arg(long, value_name = "PATH|NUMBER")]
     pub(crate) expansion: Option<Expand>,
-    /// Table of census figures (refused: no report of this version uses it)
+    /// Table of census figures of places
     #[arg(long, value_name = "PATH")]
     pub(crate) census: Option<PathBuf>,
-    /// Which reports to make, separated by commas [default: presence,visitors]
+    /// Which reports to make, separated by commas: presence, visitors, residence, dwell, frequency, flows, occasions,
+    /// context, or all [default: presence,visitors]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) reports: Vec<ReportName>,
     /// The smallest group of devices behind a published number [default: 30]
@@ -138,7 +145,7 @@ pub(crate) struct Settings {
     /// How far in time an event reaches [default: 30min]
     #[arg(long, value_name = "DURATION")]
     pub(crate) hold: Option<SignedDuration>,
-    /// How long a stay must be to begin or end a trip (no report of this version uses it) [default: 15min]
+    /// How long a stay must be to begin or end a trip [default: 15min]
     #[arg(long, value_name = "DURATION")]
     pub(crate) min_stay: Option<SignedDuration>,
     /// The local clock, by its IANA name [default: Europe/Brussels]
@@ -162,6 +169,27 @@ pub(crate) struct Settings {
     /// Whether progress is shown [default: auto, on a terminal alone]
     #[arg(long, value_name = "WHEN")]
     pub(crate) progress: Option<When>,
+    /// Files to write beside each Parquet file, separated by commas [default: none]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) format: Vec<FormatName>,
+    /// How the list of opt-outs was hashed (config only)
+    #[arg(skip)]
+    pub(crate) opt_out_hash: Option<HashSettings>,
+    /// The beginnings of identifiers by which machines are known (config only)
+    #[arg(skip)]
+    pub(crate) machine_prefixes: Vec<String>,
+    /// Whether who never moves and is always active is a machine (config only)
+    #[arg(skip)]
+    pub(crate) machine_rule: Option<bool>,
+    /// The most people that a device of a table of factors may stand for (config only)
+    #[arg(skip)]
+    pub(crate) expansion_limit: Option<f64>,
+    /// Further columns of the census to show (config only)
+    #[arg(skip)]
+    pub(crate) census_columns: Vec<String>,
+    /// Which rows tell of no journey (config only)
+    #[arg(skip)]
+    pub(crate) cleaning: Option<CleaningSettings>,
     /// How event files name their columns (config only)
     #[arg(skip)]
     pub(crate) event_columns: Option<throng_ingest::EventColumns>,
@@ -320,16 +348,19 @@ pub(crate) enum When {
     Never,
 }
 
-/// The name of a report.
+/// The name of a report, or `all` for every one that there is a table for.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct ReportName(pub(crate) Report);
+pub(crate) struct ReportName(pub(crate) Option<Report>);
 
 impl std::str::FromStr for ReportName {
     type Err = throng_aggregator::UnknownReport;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        name.trim().parse().map(Self)
+        match name.trim() {
+            "all" => Ok(Self(None)),
+            name => name.parse().map(Some).map(Self),
+        }
     }
 }
 
@@ -337,6 +368,27 @@ impl TryFrom<String> for ReportName {
     type Error = throng_aggregator::UnknownReport;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+/// The name of a format.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct FormatName(pub(crate) Format);
+
+impl std::str::FromStr for FormatName {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        name.trim().parse().map(Self)
+    }
+}
+
+impl TryFrom<String> for FormatName {
+    type Error = UnknownFormat;
+
+    fn try_from(name: String) -> Result<Self, UnknownFormat> {
         name.parse()
     }
 }
@@ -370,14 +422,14 @@ impl TryFrom<toml::Value> for Percentage {
     }
 }
 
-/// What a device stands for: a number, or a table, which this version does not read.
+/// What a device stands for: a number, or a table.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Expand {
     /// One factor for everybody.
     Factor(f64),
-    /// A path.
-    Table(#[expect(dead_code, reason = "named in no error: the kind alone is refused")] PathBuf),
+    /// The path of a table of factors.
+    Table(PathBuf),
 }
 
 impl std::str::FromStr for Expand {

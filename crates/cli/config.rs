@@ -7,14 +7,15 @@ use std::{
 
 use anyhow::anyhow;
 use jiff::{SignedDuration, ToSpan, Zoned, civil::Date, tz::TimeZone};
-use throng_aggregator::{Expansion, Parameters, Report};
-use throng_anonymiser::{Policy, Threshold};
+use throng_aggregator::{Expansion, Parameters, Report, Sifting};
+use throng_anonymiser::{OptOutHash, Policy, Threshold};
 use throng_ingest::{CellColumns, EventColumns, EventFormat};
-use throng_schema::{Calendar, Window};
+use throng_schema::{Calendar, Format, Window};
 
 use crate::{
-    args::{Expand, Preset, Settings, When},
+    args::{Expand, Preset, ReportName, Settings, When},
     failure::Failure,
+    settings::{Cleaning, HashSettings, census_columns, machine_prefixes},
 };
 
 /// Days that individual data may be kept, counted back from the as-of date.
@@ -26,6 +27,9 @@ const HOLD_S_MIN: i64 = 60;
 /// More threads than any machine has cores.
 const THREADS_MAX: usize = 1_024;
 
+/// One device that stands for more people is a fault in any country.
+const EXPANSION_LIMIT_MAX: f64 = 1_000.0;
+
 /// The least memory in which a run is any use.
 const MEMORY_MIN: u64 = 64 << 20;
 
@@ -35,7 +39,16 @@ pub(crate) struct Plan {
     pub(crate) cells: PathBuf,
     pub(crate) places: Vec<PathBuf>,
     pub(crate) opt_out: Option<PathBuf>,
+    pub(crate) opt_out_hash: Option<OptOutHash>,
+    pub(crate) machines: Option<PathBuf>,
+    pub(crate) machine_prefixes: Vec<String>,
+    pub(crate) machine_rule: bool,
+    pub(crate) cleaning: Cleaning,
     pub(crate) residence: Option<PathBuf>,
+    pub(crate) occasions: Option<PathBuf>,
+    pub(crate) census: Option<PathBuf>,
+    /// Further columns of the census.
+    pub(crate) census_columns: Vec<String>,
     pub(crate) out: PathBuf,
     pub(crate) ledger: PathBuf,
     pub(crate) columns: EventColumns,
@@ -51,7 +64,14 @@ pub(crate) struct Plan {
     pub(crate) reports: Vec<Report>,
     pub(crate) policy: Policy,
     pub(crate) supersede: bool,
+    /// One factor for everybody; 1 where there is a table.
     pub(crate) expansion: Expansion,
+    /// The table of factors.
+    pub(crate) factors: Option<PathBuf>,
+    /// The most people that a device of the table may stand for.
+    pub(crate) expansion_limit: f64,
+    /// Files to write beside each Parquet file.
+    pub(crate) formats: Vec<Format>,
     pub(crate) parameters: Parameters,
     pub(crate) max_rejected: f64,
     pub(crate) threads: usize,
@@ -74,11 +94,15 @@ pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
         &mut settings.out,
         &mut settings.ledger,
         &mut settings.opt_out,
+        &mut settings.machines,
         &mut settings.residence,
         &mut settings.occasions,
         &mut settings.census,
     ];
     single.into_iter().flatten().for_each(under);
+    if let Some(Expand::Table(path)) = &mut settings.expansion {
+        under(path);
+    }
     Ok(settings)
 }
 
@@ -106,6 +130,7 @@ impl Settings {
             ledger: self.ledger.or(other.ledger),
             places: list(self.places, other.places),
             opt_out: self.opt_out.or(other.opt_out),
+            machines: self.machines.or(other.machines),
             residence: self.residence.or(other.residence),
             occasions: self.occasions.or(other.occasions),
             expansion: self.expansion.or(other.expansion),
@@ -124,6 +149,13 @@ impl Settings {
             threads: self.threads.or(other.threads),
             memory: self.memory.or(other.memory),
             progress: self.progress.or(other.progress),
+            format: list(self.format, other.format),
+            opt_out_hash: self.opt_out_hash.or(other.opt_out_hash),
+            machine_prefixes: list(self.machine_prefixes, other.machine_prefixes),
+            machine_rule: self.machine_rule.or(other.machine_rule),
+            expansion_limit: self.expansion_limit.or(other.expansion_limit),
+            census_columns: list(self.census_columns, other.census_columns),
+            cleaning: self.cleaning.or(other.cleaning),
             event_columns: self.event_columns.or(other.event_columns),
             event_format: self.event_format.or(other.event_format),
             cell_columns: self.cell_columns.or(other.cell_columns),
@@ -147,7 +179,6 @@ impl Settings {
     pub(crate) fn into_plan(mut self) -> Result<Plan, Failure> {
         let wanting =
             |flag: &str| Failure::usage(anyhow!("{flag} is missing; expected as a flag or in the config"));
-        self.refuse_what_is_not_made()?;
         if self.events.is_empty() {
             return Err(wanting("--events"));
         }
@@ -166,22 +197,48 @@ impl Settings {
         let calendar = Calendar::new(window, zone.clone(), step_s).map_err(Failure::usage)?;
         let as_of = self.as_of.unwrap_or_else(|| today(&zone));
         let threshold = threshold(self.k.unwrap_or(30), self.accept_small_k)?;
-        let expansion = match self.expansion {
-            None => Expansion::factor(1.0),
-            Some(Expand::Factor(factor)) => Expansion::factor(factor),
-            Some(Expand::Table(_)) => {
-                return Err(Failure::usage(anyhow!(
-                    "--expansion names a table, which this version does not read; expected a number, for example 3.2"
-                )));
-            }
+        let (factor, factors) = match self.expansion {
+            None => (1.0, None),
+            Some(Expand::Factor(factor)) => (factor, None),
+            Some(Expand::Table(path)) => (1.0, Some(path)),
+        };
+        let expansion = Expansion::factor(factor).map_err(Failure::usage)?;
+        let expansion_limit = expansion_limit(self.expansion_limit)?;
+        let cleaning = self.cleaning.unwrap_or_default().checked()?;
+        let machine_prefixes = machine_prefixes(self.machine_prefixes)?;
+        let machine_rule = self.machine_rule.unwrap_or_default();
+        let census_columns = census_columns(self.census_columns)?;
+        if self.opt_out_hash.is_some() && self.opt_out.is_none() {
+            return Err(Failure::usage(anyhow!(
+                "[opt_out_hash] stands without a list; expected --opt-out as a flag or in the config"
+            )));
         }
-        .map_err(Failure::usage)?;
-        let mut reports: Vec<Report> = self.reports.iter().map(|name| name.0).collect();
+        let mut formats: Vec<Format> = self.format.iter().map(|name| name.0).collect();
+        formats.sort_unstable();
+        formats.dedup();
+        let named = |name: &ReportName| name.0.map_or_else(|| Report::ALL.to_vec(), |report| vec![report]);
+        let mut reports: Vec<Report> = self.reports.iter().flat_map(named).collect();
         if reports.is_empty() {
             reports.extend([Report::Presence, Report::Visitors]);
         }
         reports.sort_unstable();
         reports.dedup();
+        let everything = self.reports.iter().any(|name| name.0.is_none());
+        let tables = [
+            (Report::Occasions, "--occasions", self.occasions.is_some()),
+            (Report::Context, "--census", self.census.is_some()),
+        ];
+        for (report, flag, given) in tables {
+            let asked = reports.contains(&report);
+            if everything && !given {
+                reports.retain(|other| *other != report);
+            } else if asked != given {
+                let (report, wanted) = (report.as_str(), if asked { "the table" } else { "the report" });
+                return Err(Failure::usage(anyhow!(
+                    "the report {report} and its table {flag} go together; expected {wanted} too"
+                )));
+            }
+        }
         let memory = self.memory.map_or(8 << 30, |memory| memory.as_u64());
         if memory < MEMORY_MIN {
             return Err(Failure::usage(anyhow!(
@@ -198,10 +255,10 @@ impl Settings {
         }
         let ledger = self.ledger.unwrap_or_else(|| out.parent().unwrap_or(Path::new("")).join("ledger"));
         refuse_ledger_in_release(&ledger, &out)?;
-        if expansion.people(threshold.k()) < 1 {
+        if expansion.people(threshold.k(), 0) < 1 {
             return Err(Failure::usage(anyhow!(
                 "--expansion {} makes no person of {} devices; expected k times the factor to be 1 or more",
-                expansion.value(),
+                factor,
                 threshold.k()
             )));
         }
@@ -215,12 +272,19 @@ impl Settings {
             timezone: zone_name,
             k: threshold.k(),
             small_k_accepted: threshold.k() < Threshold::SAFE_MIN,
-            expansion_factor: expansion.value(),
+            expansion_factor: factors.is_none().then_some(factor),
+            expansion_version: None,
             step_s,
             hold_s,
+            min_stay_s,
             expired_before: cuts_in.then(|| oldest_day(as_of).map(|day| day.to_string())).transpose()?,
             keep_types: format.keep_types.clone(),
             drop_types: format.drop_types.clone(),
+            cleaning: cleaning.parameters(),
+            machine_rule,
+            machine_prefixes: machine_prefixes.len() as u64,
+            census_columns: census_columns.clone(),
+            formats: formats.iter().map(|format| format.as_str().to_owned()).collect(),
             reports: reports.iter().map(|report| report.as_str().to_owned()).collect(),
         };
         Ok(Plan {
@@ -228,6 +292,14 @@ impl Settings {
             cells: self.cells.ok_or_else(|| wanting("--cells"))?,
             places: self.places,
             opt_out: self.opt_out,
+            opt_out_hash: self.opt_out_hash.map(HashSettings::into_hash),
+            machines: self.machines,
+            machine_prefixes,
+            machine_rule,
+            cleaning,
+            occasions: self.occasions,
+            census: self.census,
+            census_columns,
             residence: self.residence,
             out,
             ledger,
@@ -238,12 +310,15 @@ impl Settings {
             calendar,
             as_of,
             hold_us,
-            min_stay_us: min_stay_s * throng_schema::MICROS_PER_SECOND,
             context_us,
             reports,
             policy: Policy { witnesses: true, ..Policy::certified(threshold) },
             supersede: self.supersede,
             expansion,
+            factors,
+            expansion_limit,
+            min_stay_us: min_stay_s * throng_schema::MICROS_PER_SECOND,
+            formats,
             parameters,
             max_rejected: self.max_rejected.map_or(0.2, |share| share.0),
             threads,
@@ -251,18 +326,22 @@ impl Settings {
             progress: self.progress.unwrap_or_default(),
         })
     }
+}
 
-    /// A table that no report of this version uses would be silently left out of the release.
-    fn refuse_what_is_not_made(&self) -> Result<(), Failure> {
-        let unused = [("--occasions", &self.occasions, "occasions"), ("--census", &self.census, "context")];
-        for (flag, path, report) in unused {
-            if path.is_some() {
-                return Err(Failure::usage(anyhow!(
-                    "{flag} is for the report `{report}`, which this version does not make"
-                )));
-            }
+impl Plan {
+    /// What the crowd takes out.
+    pub(crate) fn sifting(&self) -> Sifting {
+        Sifting {
+            speed: self.cleaning.max_speed_kmh.map(|kmh| (kmh, self.cleaning.min_distance_km)),
+            ping_pong_us: self.cleaning.ping_pong_us,
+            machines: self.machine_rule,
         }
-        Ok(())
+    }
+
+    /// Whether anything that is made asks where subscribers live.
+    pub(crate) fn asks_for_homes(&self) -> bool {
+        let asks = |report: &Report| matches!(report, Report::Residence | Report::Occasions);
+        self.factors.is_some() || self.reports.iter().any(asks)
     }
 }
 
@@ -332,8 +411,19 @@ fn threshold(k: u64, accept_small: bool) -> Result<Threshold, Failure> {
     if accept_small { Threshold::accept_small(k) } else { Threshold::new(k) }.map_err(Failure::usage)
 }
 
+/// The most people that a device of a table of factors may stand for.
+fn expansion_limit(given: Option<f64>) -> Result<f64, Failure> {
+    let limit = given.unwrap_or(Expansion::FACTOR_MAX);
+    if limit > 0.0 && limit <= EXPANSION_LIMIT_MAX {
+        return Ok(limit);
+    }
+    Err(Failure::usage(anyhow!(
+        "expansion_limit is {limit}; expected a number above 0 and at most {EXPANSION_LIMIT_MAX}, for example 100"
+    )))
+}
+
 /// A duration in whole seconds, or so many minutes.
-fn seconds(flag: &str, given: Option<SignedDuration>, default_min: i64) -> Result<i64, Failure> {
+pub(crate) fn seconds(flag: &str, given: Option<SignedDuration>, default_min: i64) -> Result<i64, Failure> {
     let duration = given.unwrap_or(SignedDuration::from_mins(default_min));
     if duration.as_secs() < 1 || duration.subsec_nanos() != 0 {
         return Err(Failure::usage(anyhow!(

@@ -8,6 +8,7 @@ mod inspect;
 mod privacy;
 mod progress;
 mod run;
+mod settings;
 mod speak;
 mod synth;
 mod verify;

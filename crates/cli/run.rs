@@ -11,12 +11,14 @@ use anyhow::anyhow;
 use bytesize::ByteSize;
 use jiff::Timestamp;
 use throng_aggregator::{
-    Claim, FileRows, Ledger, Release, ReleaseError, Report, Reports, Seal, Stage, Summary, Today, WitnessFile,
+    Claim, Expansion, FileRows, Further, Geometries, Kept, Ledger, Parameters, Release, ReleaseError, Report,
+    Reports, Seal, Stage, Summary, WitnessFile,
 };
 use throng_anonymiser::{
     Carried, Counted, Crowd, Exit, Found, Frame, GatherError, Share, Shares, Source, Subscribers,
 };
 use throng_ingest::{Clock, Events, IngestError, Places, Reason, Tally};
+use throng_schema::{Calendar, Occasion};
 
 use crate::{
     args::RunArgs,
@@ -41,20 +43,26 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
 fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let mut stages = Stages::start();
     let claim = Claim::new(&plan.out).map_err(release_failure)?;
-    let seal = Seal::find(&claim, &plan.parameters, plan.supersede).map_err(release_failure)?;
     throng_aggregator::try_ledger(&plan.ledger).map_err(release_failure)?;
-    let room = Room::furnish(plan)?;
+    let (room, further) = Room::furnish(plan)?;
+    let (parameters, expansion) = (room.parameters(plan), &room.expansion);
+    let seal = Seal::find(&claim, &parameters, plan.supersede).map_err(release_failure)?;
     let (reports, events) = (&room.reports, room.events(plan)?); // raw rows, rejected or admitted
-    let mut release = Release::begin(reports, plan.expansion, &plan.parameters.timezone, &claim)
-        .map_err(release_failure)?;
+    let mut release =
+        Release::begin(reports, expansion, &parameters.timezone, further, &claim).map_err(release_failure)?;
     let mut witnesses = WitnessFile::begin(reports, &plan.ledger).map_err(Failure::failed)?;
     let (mut exit, carried) = (Exit::new(plan.policy), Carried::default());
     let (mut account, mut summary) = (Account::default(), Summary::default());
+    let mut kept = Kept::new(reports);
     stages.end("prepare");
     for day in reports.calendar().days() {
         let today = reports.today(day);
         // Identifiers end here; nobody can read the counts.
-        let counted = room.gather_and_count(plan, &events, &today, &carried, &mut account)?;
+        let sitting = room.sitting(plan, reports.context_us(day), &events)?;
+        let counted = sitting.count(&today.title(), &mut account, |crowd| {
+            throng_aggregator::count(crowd, &today, &room.subscribers, &carried)
+        })?;
+        account.add(&counted.found);
         stages.end("read and count");
         check_rejected(account.tally(), plan)?;
         let Counted { tables, sparse, .. } = counted;
@@ -65,8 +73,19 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         stages.end("protect");
         release.day(&today, &protected).map_err(release_failure)?;
         witnesses.add(&today, &protected.witnesses).map_err(Failure::failed)?;
-        summary.add(&today, &protected, plan.expansion).map_err(Failure::failed)?;
+        summary.add(&today, &protected, expansion).map_err(Failure::failed)?;
+        kept.add(&today, &protected, expansion);
         stages.end("write");
+    }
+    let mut gatherings = Vec::new();
+    for gathering in reports.gatherings() {
+        let sitting = room.sitting(plan, gathering.context_us(), &events)?;
+        let counted = sitting
+            .count(&gathering.title(), &mut account, |crowd| gathering.count(crowd, &room.subscribers))?;
+        stages.end("read and count");
+        let protected = throng_anonymiser::protect_guests(counted, &gathering.guard(&kept), &plan.policy);
+        gatherings.push((gathering, protected));
+        stages.end("protect");
     }
     room.bar.done();
     let Settled { tally, passes } = account.settled()?;
@@ -79,8 +98,10 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         release.window(&window).map_err(release_failure)?;
         summary.add_window(&window, reports);
     }
-    let manifest_blake3 =
-        release.close(plan.parameters.clone(), &room.credits, &seal).map_err(release_failure)?;
+    if reports.makes(Report::Occasions) {
+        release.occasions(&gatherings, &kept).map_err(release_failure)?;
+    }
+    let manifest_blake3 = release.close(parameters, &room.credits, &seal).map_err(release_failure)?;
     drop(claim);
     stages.end("write");
     let ledger = Ledger {
@@ -102,6 +123,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
             .collect(),
         devices_seen: devices,
         opted_out_listed: room.opted_out,
+        machines_listed: room.machines,
         passes,
         bytes_carried,
         withheld: summary.withheld.clone(),
@@ -118,6 +140,8 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
 struct Room {
     subscribers: Subscribers,
     opted_out: u64,
+    machines: u64,
+    expansion: Expansion,
     credits: Vec<&'static str>,
     plan: Arc<throng_schema::CellPlan>,
     reports: Reports,
@@ -159,16 +183,27 @@ impl Account {
     }
 
     fn settled(self) -> Result<Settled, Failure> {
-        let Self { tally: Some(mut tally), found: Some([duplicates, ..]), passes } = self else {
+        let Self { tally: Some(mut tally), found: Some(found), passes } = self else {
             return Err(Failure::failed(anyhow!("nobody was counted, not even nobody")));
         };
-        tally.settle(&duplicates).map_err(Failure::failed)?;
+        let found: Vec<_> = Found::ALL.map(reason).into_iter().zip(found).collect();
+        tally.settle(&found).map_err(Failure::failed)?;
         Ok(Settled { tally, passes })
     }
 }
 
+/// Under which reason rows count that the crowd has taken out.
+fn reason(found: Found) -> Reason {
+    match found {
+        Found::Duplicate => Reason::Duplicate,
+        Found::Machine => Reason::Machine,
+        Found::ImpossibleSpeed => Reason::ImpossibleSpeed,
+        Found::PingPong => Reason::PingPong,
+    }
+}
+
 impl Room {
-    fn furnish(plan: &Plan) -> Result<Self, Failure> {
+    fn furnish(plan: &Plan) -> Result<(Self, Further), Failure> {
         let places = if plan.places.is_empty() { Places::belgium() } else { Places::read(&plan.places) }
             .map_err(input_failure)?;
         let mut notes = Vec::new();
@@ -183,17 +218,32 @@ impl Room {
             ));
         }
         let mut subscribers = Subscribers::new().map_err(Failure::failed)?;
-        let opted_out = match &plan.opt_out {
-            Some(path) => {
-                throng_ingest::identifiers(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
-            }
-            None => 0,
-        };
+        let (opted_out, machines) = list_subscribers(plan, &mut subscribers)?;
         if let Some(path) = &plan.residence {
-            throng_ingest::residences(path, &places.tree, &mut |id, place| subscribers.reside(id, place))
-                .map_err(input_failure)?;
+            let reside = &mut |id: &[u8], place| subscribers.reside(id, place);
+            let rows = throng_ingest::residences(path, &places.tree, reside).map_err(input_failure)?;
+            if !plan.asks_for_homes() {
+                let rows = thousands(rows);
+                notes.push(format!(
+                    "the residence table was checked ({rows} rows); no report of this run uses it"
+                ));
+            }
         }
-        let Places { tree, credits, .. } = places;
+        let occasions = match &plan.occasions {
+            Some(path) => throng_ingest::occasions(path, &places, &cells, zone).map_err(input_failure)?,
+            None => Vec::new(),
+        };
+        let census = plan.census.as_deref();
+        let census = census.map(|path| throng_ingest::census(path, &places, &plan.census_columns));
+        let census = census.transpose().map_err(input_failure)?;
+        let factors = plan.factors.as_deref();
+        let factors = factors.map(|path| throng_ingest::factors(path, &places, plan.expansion_limit));
+        let factors = factors.transpose().map_err(input_failure)?;
+        let expansion = factors.map_or_else(|| plan.expansion.clone(), Expansion::Weighed);
+        let Places { tree, credits, shapes } = places;
+        let geometries = (!plan.formats.is_empty()).then(|| Geometries::new(&tree, &shapes));
+        let further =
+            Further { formats: plan.formats.clone(), geometries, census: census.unwrap_or_default() };
         let (cells, tree) = (Arc::new(cells), Arc::new(tree));
         let reports = Reports::new(
             &plan.reports,
@@ -203,6 +253,10 @@ impl Room {
             (plan.hold_us, plan.min_stay_us),
             throng_ingest::country_of_mcc,
         );
+        let reports = reports
+            .with_occasions(within_window(occasions, &plan.calendar, &mut notes))
+            .with_expansion(&expansion)
+            .with_sifting(plan.sifting());
         let passed_over = throng_ingest::passed_over(&plan.events);
         if let Some(first) = passed_over.first() {
             let (files, first) = (passed_over.len(), first.display());
@@ -211,7 +265,18 @@ impl Room {
             ));
         }
         let bar = Arc::new(Bar::new(plan.progress, "reading", 0));
-        Ok(Self { subscribers, opted_out, credits, plan: cells, reports, bar, notes })
+        let room =
+            Self { subscribers, opted_out, machines, expansion, credits, plan: cells, reports, bar, notes };
+        Ok((room, further))
+    }
+
+    /// The parameters of the release: those of the plan, and which table of factors was used.
+    fn parameters(&self, plan: &Plan) -> Parameters {
+        let expansion_version = match &self.expansion {
+            Expansion::Factor(_) => None,
+            Expansion::Weighed(factors) => Some(factors.version.clone()),
+        };
+        Parameters { expansion_version, ..plan.parameters.clone() }
     }
 
     /// The events of the window and of its context.
@@ -224,28 +289,22 @@ impl Room {
             until_us: plan.context_us.end,
         };
         let progress: Arc<dyn throng_ingest::Progress> = self.bar.clone();
-        Events::open(
-            files,
-            plan.columns.clone(),
-            plan.format.clone(),
-            clock,
-            Some(Arc::clone(&self.plan)),
-            progress,
-        )
-        .map_err(ingest_failure)
+        let (columns, format) = (plan.columns.clone(), plan.format.clone());
+        let events = Events::open(files, columns, format, clock, Some(Arc::clone(&self.plan)), progress)
+            .map_err(ingest_failure)?
+            .without_machines(&plan.machine_prefixes);
+        Ok(if self.reports.asks_for_homes() { events.with_homes() } else { events })
     }
 
-    /// Reads what matters to a day, as often as the memory makes necessary, and counts another share of people each
-    /// time.
-    fn gather_and_count(
-        &self,
-        plan: &Plan,
-        events: &Events,
-        today: &Today<'_>,
-        carried: &Carried,
-        account: &mut Account,
-    ) -> Result<Counted, Failure> {
-        let context_us = self.reports.context_us(today.day());
+    /// What reading a stretch of time needs.
+    fn sitting<'a>(
+        &'a self,
+        plan: &'a Plan,
+        context_us: Range<i64>,
+        events: &'a Events,
+    ) -> Result<Sitting<'a>, Failure> {
+        let until_us = context_us.end.min(plan.context_us.end);
+        let context_us = context_us.start.max(plan.context_us.start)..until_us;
         let frame = Frame {
             from_us: context_us.start,
             until_us: context_us.end,
@@ -255,20 +314,42 @@ impl Room {
             memory: crowd_memory(plan, &self.reports)?,
         };
         let rows = part_of(events.estimated_rows(), share_of_window(&context_us, &plan.context_us));
-        let mut shares = Shares::planned(planned_passes(rows, frame.memory));
+        Ok(Sitting { room: self, events, frame, rows })
+    }
+}
+
+/// A stretch of time whose events are read, counted and forgotten.
+struct Sitting<'a> {
+    room: &'a Room,
+    events: &'a Events,
+    frame: Frame,
+    /// Rows that it may have.
+    rows: u64,
+}
+
+impl Sitting<'_> {
+    /// Reads what matters, as often as the memory makes necessary, and counts another share of people each time.
+    fn count(
+        &self,
+        title: &str,
+        account: &mut Account,
+        count: impl Fn(Crowd) -> Counted,
+    ) -> Result<Counted, Failure> {
+        let Self { events, frame, .. } = self;
+        let mut shares = Shares::planned(planned_passes(self.rows, frame.memory));
         let (mut sum, mut first, mut pass) = (None::<Counted>, None::<Tally>, 0);
         while let Some(share) = shares.take() {
             pass += 1;
             account.passes += 1;
             let (mut crowd, tally) = match &account.tally {
                 None => {
-                    self.announce(today, pass, shares.remaining(), events.estimated_rows());
-                    self.gather(events, &frame, share)?
+                    self.announce(title, pass, shares.remaining(), events.estimated_rows());
+                    self.gather(*events, share)?
                 }
                 Some(tally) => {
                     let again = events.again(tally, frame.from_us, frame.until_us);
-                    self.announce(today, pass, shares.remaining(), again.estimated_rows());
-                    self.gather(&again, &frame, share)?
+                    self.announce(title, pass, shares.remaining(), again.estimated_rows());
+                    self.gather(&again, share)?
                 }
             };
             match (&account.tally, &first) {
@@ -287,48 +368,71 @@ impl Room {
             } else {
                 shares.give_back(left_over);
             }
-            let counted = throng_aggregator::count(crowd, today, &self.subscribers, carried);
+            let counted = count(crowd);
             sum = Some(match sum {
                 None => counted,
                 Some(sum) => sum.absorb(counted),
             });
         }
-        let counted = sum.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))?;
-        account.add(&counted.found);
-        Ok(counted)
+        sum.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))
     }
 
     fn gather<S: Source<Error = IngestError>>(
         &self,
         source: &S,
-        frame: &Frame,
         share: Share,
     ) -> Result<(Crowd, S::Tally), Failure> {
-        Crowd::gather(source, &self.subscribers, frame, share).map_err(|error| match error {
+        Crowd::gather(source, &self.room.subscribers, &self.frame, share).map_err(|error| match error {
             GatherError::Source(error) => ingest_failure(error),
             GatherError::Frame(error) => Failure::usage(error),
         })
     }
 
-    fn announce(&self, today: &Today<'_>, pass: u64, more: usize, rows: u64) {
-        let day = if self.reports.calendar().days().len() > 1 {
-            format!("{} ", today.calendar().window().from())
-        } else {
-            String::new()
-        };
-        let what = if pass > 1 || more > 0 {
-            format!("{day}pass {pass}, {more} more")
-        } else {
-            format!("reading {day}")
-        };
-        self.bar.stage(what.trim_end().to_owned(), rows);
+    fn announce(&self, title: &str, pass: u64, more: usize, rows: u64) {
+        let pass = if pass > 1 || more > 0 { format!(", pass {pass}, {more} more") } else { String::new() };
+        self.room.bar.stage(format!("reading {title}{pass}"), rows);
     }
+}
+
+/// Only an occasion of which everything is read can be told of.
+fn within_window(occasions: Vec<Occasion>, calendar: &Calendar, notes: &mut Vec<String>) -> Vec<Occasion> {
+    let whole = |occasion: &Occasion| {
+        calendar.start_us() <= occasion.from_us && occasion.until_us <= calendar.end_us()
+    };
+    let (within, left_out): (Vec<_>, Vec<_>) = occasions.into_iter().partition(whole);
+    if let Some(first) = left_out.first() {
+        let n = left_out.len();
+        notes.push(format!("{n} occasions do not lie within the days of this run, the first {}", first.code));
+    }
+    within
 }
 
 /// What fraction of the window and its context a day and its context are.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn share_of_window(day: &Range<i64>, window: &Range<i64>) -> f64 {
     ((day.end - day.start) as f64 / (window.end - window.start).max(1) as f64).min(1.0)
+}
+
+/// Registers who opted out and which subscribers are machines; says how many of each are listed.
+fn list_subscribers(plan: &Plan, subscribers: &mut Subscribers) -> Result<(u64, u64), Failure> {
+    let opted_out = match (&plan.opt_out, &plan.opt_out_hash) {
+        (Some(path), Some(hash)) => {
+            subscribers.hash_with(hash.clone());
+            let register = &mut |digest: &[u8]| subscribers.opt_out_digest(digest);
+            throng_ingest::digests(path, hash.algorithm(), register).map_err(input_failure)?
+        }
+        (Some(path), None) => {
+            throng_ingest::identifiers(path, &mut |id| subscribers.opt_out(id)).map_err(input_failure)?
+        }
+        (None, _) => 0,
+    };
+    let machines = match &plan.machines {
+        Some(path) => {
+            throng_ingest::identifiers(path, &mut |id| subscribers.machine(id)).map_err(input_failure)?
+        }
+        None => 0,
+    };
+    Ok((opted_out, machines))
 }
 
 /// What the crowd may take of the run's memory: the rest is for the counters and for decoding.

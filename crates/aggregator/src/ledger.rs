@@ -45,6 +45,8 @@ pub struct Ledger {
     pub devices_seen: u64,
     /// Identifiers on the list of those who opted out.
     pub opted_out_listed: u64,
+    /// Identifiers on the list of machines.
+    pub machines_listed: u64,
     /// Readings of the input, or of the part that a day needs: one for each day, more where memory makes them necessary.
     pub passes: u64,
     /// Bytes that were kept of people from day to day.

@@ -41,6 +41,7 @@ mod reports;
 mod residence;
 mod seal;
 mod shape;
+mod sift;
 mod stay;
 mod summary;
 mod visitors;
@@ -57,6 +58,7 @@ pub use release::{Claim, Further, Release, ReleaseError, try_ledger, write_ledge
 pub use reports::{Report, Reports, Today, UnknownReport, count};
 pub use seal::{Seal, Sealed};
 pub use shape::ShapeError;
+pub use sift::Sifting;
 pub use stay::{Stay, stays};
 pub use summary::{Busiest, LevelCount, Summary};
 pub use witnesses::WitnessFile;

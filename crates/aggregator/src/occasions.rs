@@ -20,6 +20,8 @@ pub struct Gathering<'a> {
     /// The steps of each.
     pub(crate) steps: Vec<Vec<i64>>,
     shapes: [Shape; 3],
+    /// The days of the occasions.
+    calendar: Calendar,
     /// The first slot of each one's steps.
     first_step: Vec<usize>,
 }
@@ -61,17 +63,18 @@ impl<'a> Gathering<'a> {
         }
         let shape = |slots: usize| Shape { grid: Grid::new(1, slots) };
         let shapes = [shape(members.len()), shape(members.len() * dwell::CLASSES.len()), shape(moves)];
-        Self { reports, members, steps, shapes, first_step }
+        let occasions = || members.iter().map(|number| &reports.areas.occasions[*number]);
+        let from_us = occasions().map(|occasion| occasion.from_us).min().unwrap_or_default();
+        let until_us = occasions().map(|occasion| occasion.until_us).max().unwrap_or_default();
+        let calendar = reports.calendar.between(from_us, until_us);
+        Self { reports, members, steps, shapes, calendar, first_step }
     }
 
-    /// The time whose events decide about these occasions.
+    /// The time whose events decide about these occasions: their days, so that rows are sifted as those days sift them.
     #[must_use]
     pub fn context_us(&self) -> Range<i64> {
         let reach = 2 * self.reports.hold_us;
-        let occasions = || self.members.iter().map(|number| &self.reports.areas.occasions[*number]);
-        let from_us = occasions().map(|occasion| occasion.from_us).min().unwrap_or_default();
-        let until_us = occasions().map(|occasion| occasion.until_us).max().unwrap_or_default();
-        from_us - reach..until_us + reach
+        self.calendar.start_us() - reach..self.calendar.end_us() + reach
     }
 
     /// The names of the occasions, for a person who waits.
@@ -91,7 +94,8 @@ impl<'a> Gathering<'a> {
         let weighed = self.reports.weighs();
         let sitting =
             Sitting { shapes: &self.shapes, sparse: 1, weighed, own_us, subscribers, carried: None };
-        self.reports.walk(crowd, &sitting, |trajectory, ballot| self.visit(trajectory, ballot))
+        let hours = (self.calendar.hours(), self.calendar.end_us());
+        self.reports.walk(crowd, &sitting, hours, |trajectory, ballot| self.visit(trajectory, ballot))
     }
 
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {

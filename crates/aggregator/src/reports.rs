@@ -3,7 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use throng_anonymiser::{
-    Axis, Ballot, Carried, Counted, Crowd, Guard, Lattice, PairGuard, Shape, Sitting, Subscribers, Trajectory,
+    Axis, Ballot, Carried, Counted, Crowd, Found, Guard, Lattice, PairGuard, Shape, Sift, Sighting, Sitting,
+    Subscribers, Trajectory,
 };
 use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
@@ -16,6 +17,7 @@ use crate::{
     frequency,
     presence::Presence,
     residence::{Residence, Residences, places_axis},
+    sift::Sifting,
     stay::{Stay, stays},
     visitors::Visitors,
 };
@@ -36,6 +38,7 @@ pub struct Reports {
     pub(crate) residences: Residences,
     /// The places as columns of a table of sums, and the occasions beside them.
     pub(crate) areas: Areas,
+    sifting: Sifting,
     /// What devices weigh, where they do not all weigh the same.
     weights: Option<Weights>,
     /// The group in which each of these columns is accounted for: the places of a level, or the occasions.
@@ -99,7 +102,15 @@ impl Reports {
             residences,
             areas,
             weights: None,
+            sifting: Sifting::default(),
         }
+    }
+
+    /// The same without the events and SIMs that are to be sifted out.
+    #[must_use]
+    pub fn with_sifting(mut self, sifting: Sifting) -> Self {
+        self.sifting = sifting;
+        self
     }
 
     /// The same with devices weighed as the expansion says.
@@ -147,7 +158,7 @@ impl Reports {
     /// Whether any report asks where people live.
     #[must_use]
     pub fn asks_for_homes(&self) -> bool {
-        self.makes(Report::Residence)
+        self.makes(Report::Residence) || self.makes(Report::Occasions) || self.weighs()
     }
 
     /// Bytes that the tables of a day take while they are counted on so many threads and protected.
@@ -229,6 +240,12 @@ impl Today<'_> {
     #[must_use]
     pub fn calendar(&self) -> &Calendar {
         &self.calendar
+    }
+
+    /// What to call the day to a person who waits.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.day().date.to_string()
     }
 
     /// The local day.
@@ -408,18 +425,25 @@ pub fn count(crowd: Crowd, today: &Today<'_>, subscribers: &Subscribers, carried
         subscribers,
         carried: Some(carried),
     };
-    today.reports.walk(crowd, &sitting, |trajectory, ballot| today.visit(trajectory, ballot))
+    let hours = (today.calendar.hours(), today.calendar.end_us());
+    today.reports.walk(crowd, &sitting, hours, |trajectory, ballot| today.visit(trajectory, ballot))
 }
 
 impl Reports {
-    /// Walks through a crowd, with every event placed by the plan of its own time.
+    /// Walks through a crowd, with every event placed by the plan of its own time. A machine by rule is active in
+    /// every one of the hours.
     pub(crate) fn walk(
         &self,
         crowd: Crowd,
         sitting: &Sitting<'_>,
+        hours: (&Ticks, i64),
         visit: impl Fn(&Trajectory<'_>, &mut Ballot<'_>) + Sync,
     ) -> Counted {
         let moved = |cell, at_us| self.plan.same_cell_at(cell, at_us);
-        crowd.count(sitting, moved, None, visit)
+        let sift = |seen: &[Sighting], verdicts: &mut [Option<Found>]| {
+            self.sifting.sift(seen, hours, &self.plan, verdicts);
+        };
+        let sift: Option<Sift<'_>> = (!self.sifting.is_off()).then_some(&sift);
+        crowd.count(sitting, moved, sift, visit)
     }
 }

@@ -195,15 +195,32 @@ impl Calendar {
     /// One of its days as a calendar of its own.
     #[must_use]
     pub fn only(&self, day: &Day) -> Self {
-        let part = |ticks: &Ticks, range: &Range<usize>| Ticks::new(ticks.at_us[range.clone()].to_vec());
-        let (instants, hours) = (0..day.instants.len(), 0..day.hours.len());
+        self.between(day.start_us, day.end_us)
+    }
+
+    /// The days that have a part in a stretch of time, as a calendar of their own; the first day where none has.
+    #[must_use]
+    pub fn between(&self, from_us: i64, until_us: i64) -> Self {
+        let last = self.days.len() - 1;
+        let first = self.day_starts.before(from_us.saturating_add(1)).saturating_sub(1).min(last);
+        let end = self.day_starts.before(until_us).clamp(first + 1, last + 1);
+        let days = &self.days[first..end];
+        let (instants, hours) = (days[0].instants.start, days[0].hours.start);
+        let part = |ticks: &Ticks, range: Range<usize>| Ticks::new(ticks.at_us[range].to_vec());
+        let shifted = |range: &Range<usize>, by: usize| range.start - by..range.end - by;
+        let day = |day: &Day| Day {
+            instants: shifted(&day.instants, instants),
+            hours: shifted(&day.hours, hours),
+            ..day.clone()
+        };
+        let until = &days[days.len() - 1];
         Self {
-            window: Window { from: day.date, to: day.date },
+            window: Window { from: days[0].date, to: until.date },
             zone: self.zone.clone(),
-            days: vec![Day { instants, hours, ..day.clone() }],
-            instants: part(&self.instants, &day.instants),
-            hours: part(&self.hours, &day.hours),
-            day_starts: Ticks::new(vec![day.start_us]),
+            days: days.iter().map(day).collect(),
+            instants: part(&self.instants, instants..until.instants.end),
+            hours: part(&self.hours, hours..until.hours.end),
+            day_starts: Ticks::new(days.iter().map(|day| day.start_us).collect()),
         }
     }
 
@@ -319,6 +336,22 @@ mod tests {
             }
         }
         assert_eq!(calendar.hours().at_us().len(), 24 + 25 + 24);
+    }
+
+    #[test]
+    fn days_of_a_calendar_are_calendars() {
+        let calendar = brussels(date(2026, 10, 24), date(2026, 10, 26));
+        let night = &calendar.days()[1];
+        let only = calendar.only(night);
+        assert_eq!(
+            (only.days().len(), only.hours().at_us().len(), only.instants().at_us().len()),
+            (1, 25, 100)
+        );
+        assert_eq!((only.start_us(), only.end_us()), (night.start_us, night.end_us));
+        assert_eq!(only.days()[0].instants, 0..100);
+        let two = calendar.between(night.end_us - 1, night.end_us + 1);
+        assert_eq!((two.days().len(), two.days()[1].hours.clone()), (2, 25..49));
+        assert_eq!(two.start_us(), night.start_us);
     }
 
     #[test]

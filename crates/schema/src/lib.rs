@@ -53,7 +53,7 @@ pub use factors::Factors;
 pub use format::{Format, UnknownFormat};
 pub use grid::{Grid, Slot};
 #[cfg(feature = "files")]
-pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
+pub use manifest::{Cleaning, FileEntry, Manifest, Parameters, ReportEntry};
 pub use occasion::Occasion;
 pub use place::{Level, Names, PlaceId, PlaceRow, PlaceTree, PlaceTreeError};
 pub use release::{Period, Report, SCHEMA_VERSION, Status, UnknownReport};

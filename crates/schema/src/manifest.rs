@@ -18,20 +18,46 @@ pub struct Parameters {
     pub k: u64,
     /// Whether a k under the usual least one was accepted.
     pub small_k_accepted: bool,
-    /// People per device.
-    pub expansion_factor: f64,
+    /// People per device; none where a table of factors says how many.
+    pub expansion_factor: Option<f64>,
+    /// Which version of the operator's table of factors, where there is one.
+    pub expansion_version: Option<String>,
     /// Seconds between instants.
     pub step_s: i64,
     /// Seconds that an event reaches.
     pub hold_s: i64,
+    /// Seconds that a stay must last to begin or end a trip.
+    pub min_stay_s: i64,
     /// The local midnight before which events were too old to be kept, where it cuts into the window.
     pub expired_before: Option<String>,
     /// Event types kept; empty if all.
     pub keep_types: Vec<String>,
     /// Event types left out.
     pub drop_types: Vec<String>,
+    /// Which rows were taken for no journey.
+    pub cleaning: Cleaning,
+    /// Whether who never moves and is always active was taken for a machine.
+    pub machine_rule: bool,
+    /// By how many beginnings of identifiers machines were known; the beginnings are parts of identifiers.
+    pub machine_prefixes: u64,
+    /// Further columns of the census.
+    pub census_columns: Vec<String>,
+    /// Files beside each Parquet file.
+    pub formats: Vec<String>,
     /// The reports.
     pub reports: Vec<String>,
+}
+
+/// Which rows were taken for no journey, though each is sound by itself; none where that was not asked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Cleaning {
+    /// The speed above which a row was left out, in kilometres an hour.
+    pub max_speed_kmh: Option<f64>,
+    /// The distance up to which no speed was impossible, in kilometres.
+    pub min_distance_km: Option<f64>,
+    /// Within how many seconds a change of cells and back was none.
+    pub ping_pong_s: Option<i64>,
 }
 
 /// A report as the manifest lists it.

@@ -82,7 +82,7 @@ pub(crate) fn read_manifest(dir: &Path, faults: &mut Faults) -> Option<Manifest>
 impl Release {
     pub(crate) fn read(dir: &Path, manifest: &Manifest, faults: &mut Faults) -> Option<Self> {
         let parameters = &manifest.parameters;
-        let factor: Option<f64> = parameters.expansion_factor.into();
+        let factor = parameters.expansion_factor;
         let parse = || {
             let (from, to): (Date, Date) = (parameters.from.parse().ok()?, parameters.to.parse().ok()?);
             let zone = TimeZone::get(&parameters.timezone).ok()?;
@@ -94,11 +94,11 @@ impl Release {
                 && factor.is_none_or(|factor| factor > 0.0 && factor.is_finite())
                 && days < 10_000;
             let dates = from.series(jiff::ToSpan::day(1)).take_while(|date| *date <= to).collect();
-            sane.then_some((dates, zone, reports?))
+            sane.then_some((dates, zone, reports?, factor))
         };
-        let Some((dates, zone, reports)) = parse() else {
+        let Some((dates, zone, reports, factor)) = parse() else {
             faults.add(MANIFEST, "the parameters can be understood", || {
-                "dates, zone, k, step or reports".to_owned()
+                "dates, zone, k, step, expansion or reports".to_owned()
             });
             return None;
         };

@@ -256,7 +256,9 @@ fn read_me(
     }
     sheet.write_string_with_format(0, 0, "How many people were where and when, by Throng", &styles.bold)?;
     let mut page = Page { sheet, styles, row: 1 };
-    let Parameters { from, to, timezone, k, expansion_factor, .. } = about.parameters;
+    let Parameters { from, to, timezone, k, expansion_factor, expansion_version, .. } = about.parameters;
+    let table = || format!("table {}", expansion_version.as_deref().unwrap_or_default());
+    let expansion = expansion_factor.map_or_else(table, |factor| factor.to_string());
     page.line(["days", "", &format!("from {from} to {to}"), &format!("du {from} au {to}")])?;
     page.line([
         "clock",
@@ -274,7 +276,7 @@ fn read_me(
     ])?;
     page.line([
         "expansion factor",
-        &expansion_factor.to_string(),
+        &expansion,
         "people for each device",
         "personnes par appareil (facteur de redressement)",
     ])?;
