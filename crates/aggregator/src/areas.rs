@@ -3,7 +3,10 @@
 //! An occasion may hold part of a postal code. What lies outside it could then be found by subtraction, so presence is
 //! counted by parts, and a part is protected like a place, though no report shows it.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use jiff::{Timestamp, ToSpan};
 use throng_anonymiser::Lattice;
@@ -63,6 +66,11 @@ impl Areas {
 
     pub(crate) fn place_of(&self, part: u32) -> PlaceId {
         self.parts[part as usize].place
+    }
+
+    /// The part that is counted in each slot.
+    pub(crate) fn parts_by_slot(&self) -> HashMap<usize, u32> {
+        (0..).take(self.parts.len()).map(|part: u32| (self.lattice.slot(part as usize), part)).collect()
     }
 
     /// Where the column of an occasion is, behind those of all places.

@@ -1,6 +1,7 @@
 //! The witnesses of a run's certificates, in the ledger: why no withheld number can be shown to be small.
 
 use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,6 +15,7 @@ use throng_anonymiser::Witness;
 use throng_schema::PlaceId;
 
 use crate::{
+    areas::Areas,
     release::{LedgerFile, ReleaseError, properties},
     reports::{Report, Reports, Today},
     shape::ShapeError,
@@ -62,19 +64,22 @@ impl WitnessFile {
         // Presence is the one table with witnesses.
         let instants = today.calendar.instants().at_us();
         let tree = today.reports.tree();
+        let witnesses = by_place(&today.reports.areas, witnesses);
         let entries = || {
-            let of = |witness: &'_ Witness| witness.devices.len();
-            witnesses
-                .iter()
-                .flat_map(move |witness| (0..of(witness)).map(move |i| (witness, witness.devices[i])))
+            let of = |(witness, devices): &'_ (&Witness, Vec<(PlaceId, u64)>)| {
+                (witness.time, witness.number, devices.len())
+            };
+            witnesses.iter().flat_map(move |witness| {
+                let (time, number, n) = of(witness);
+                (0..n).map(move |i| ((time, number), witness.1[i]))
+            })
         };
-        let place = |slot: usize| PlaceId(u32::try_from(slot).unwrap_or(u32::MAX));
         let DataType::Timestamp(_, zone) = self.schema.field(1).data_type() else { return Ok(()) };
         let report = entries().map(|_| Some(Report::Presence.as_str()));
-        let at = entries().map(|(witness, _)| Some(instants[witness.time].div_euclid(1_000)));
-        let number = entries().map(|(witness, _)| i32::try_from(witness.number).unwrap_or(i32::MAX));
-        let level = entries().map(|(_, (slot, _))| Some(tree.level(place(slot)).as_str()));
-        let code = entries().map(|(_, (slot, _))| Some(tree.code(place(slot))));
+        let at = entries().map(|((time, _), _)| Some(instants[time].div_euclid(1_000)));
+        let number = entries().map(|((_, number), _)| i32::try_from(number).unwrap_or(i32::MAX));
+        let level = entries().map(|(_, (place, _))| Some(tree.level(place).as_str()));
+        let code = entries().map(|(_, (place, _))| Some(tree.code(place)));
         let devices = entries().map(|(_, (_, devices))| i64::try_from(devices).unwrap_or(i64::MAX));
         let columns: Vec<ArrayRef> = vec![
             Arc::new(report.collect::<StringArray>()),
@@ -97,4 +102,28 @@ impl WitnessFile {
         let path = self.folder.join(NAME);
         self.writer.into_inner().map_err(|source| ReleaseError::Parquet { path, source })?.close()
     }
+}
+
+/// Witnesses by postal code, for an occasion may have cut one into parts: the first of a time names whatever is
+/// anywhere, the others the postal codes of which any part differs from it.
+fn by_place<'w>(areas: &Areas, witnesses: &'w [Witness]) -> Vec<(&'w Witness, Vec<(PlaceId, u64)>)> {
+    let parts = areas.parts_by_slot();
+    let of_slot = |slot: &usize| parts.get(slot).map(|part| areas.place_of(*part));
+    // The parts of each postal code, by slot.
+    let mut slots: BTreeMap<PlaceId, Vec<usize>> = BTreeMap::new();
+    for (slot, part) in &parts {
+        slots.entry(areas.place_of(*part)).or_default().push(*slot);
+    }
+    let mut base: HashMap<usize, u64> = HashMap::new();
+    let named = |witness: &'w Witness| {
+        let here: HashMap<usize, u64> = witness.devices.iter().copied().collect();
+        if witness.number == 0 {
+            base.clone_from(&here);
+        }
+        let places: BTreeSet<PlaceId> = here.keys().filter_map(of_slot).collect();
+        let devices = |slot: &usize| here.get(slot).or_else(|| base.get(slot)).copied().unwrap_or_default();
+        let sum = |place: PlaceId| (place, slots[&place].iter().map(devices).sum());
+        (witness, places.into_iter().map(sum).collect())
+    };
+    witnesses.iter().map(named).collect()
 }

@@ -25,7 +25,7 @@ use std::{
 };
 
 use jiff::civil::Date;
-use throng_schema::Report;
+use throng_schema::{Format, Report};
 
 use crate::{
     classes::Classes,
@@ -108,6 +108,28 @@ pub fn verify(dir: &Path, options: &Options) -> Result<Verdict, VerifierError> {
     Ok(verdict)
 }
 
+/// The files of further formats: a folder each with a file for every part of a report, and one workbook.
+fn further(formats: &[String], parts: &BTreeSet<String>, release: &Release) -> Vec<String> {
+    let asked = |format: Format| formats.iter().any(|name| name == format.as_str());
+    let mut files = Vec::new();
+    for (name, report) in parts.iter().filter_map(|name| {
+        let report =
+            release.reports.iter().find(|report| name.starts_with(&format!("{}/", report.as_str())))?;
+        Some((name, *report))
+    }) {
+        if asked(Format::Csv) {
+            let stem = name.strip_suffix(".parquet").unwrap_or(name);
+            files.push(format!("{}/{stem}.csv", Format::Csv.as_str()));
+        }
+        // An occasion is no place, and has no polygon.
+        if asked(Format::GeoParquet) && report != Report::Occasions {
+            files.push(format!("{}/{name}", Format::GeoParquet.as_str()));
+        }
+    }
+    files.extend(asked(Format::Xlsx).then(|| "throng.xlsx".to_owned()));
+    files
+}
+
 fn check(
     dir: &Path,
     options: &Options,
@@ -149,6 +171,7 @@ fn check(
     if let Some(claims) = claims {
         claims.close(faults, verdict);
     }
+    expected.extend(further(&manifest.parameters.formats, &expected, &release));
     let listed: BTreeSet<_> = manifest.files.iter().map(|file| file.path.clone()).collect();
     for name in expected.symmetric_difference(&listed) {
         faults.add(name, "the manifest lists the files that the parameters ask for", || {
