@@ -85,10 +85,15 @@ fn wrong_usage_ends_with_exit_code_2_and_says_what_was_expected() {
         (&["--to", "2026-10-14"], "on or after --from"),
         (&["--timezone", "Mars/Olympus"], "IANA name"),
         (&["--expansion", "0"], "above 0"),
-        (&["--expansion", "factors.csv"], "expected a number"),
+        (&["--format", "pdf"], "expected any of csv, geoparquet, xlsx"),
+        (
+            &["--reports", "context"],
+            "the report context and its table --census go together; expected the table too",
+        ),
         (&["--reports", "weather"], "expected any of presence, visitors, residence"),
         (&["--min-stay", "0s"], "no positive number of whole seconds"),
-        (&["--occasions", "concerts.csv"], "does not make"),
+        (&["--occasions", "concerts.csv"], "expected the report too"),
+        (&["--reports", "occasions"], "expected the table too"),
         (&["--memory", "1MiB"], "64MiB"),
         (&["--threads", "0"], "at least 1"),
     ];
@@ -169,12 +174,9 @@ fn settings_of_the_config_alone_are_checked_and_no_secret_is_repeated() {
         ),
         ("[opt_out_hash]\nsalt_before = \"s3cret\"", "missing field `algorithm`"),
         ("machine_prefixes = [\"206\", \"s3 cret\"]", "machine_prefixes, number 2"),
-        ("machine_rule = true", "machine_rule asks for what this version does not do"),
-        ("[cleaning]\nspeed = true", "[cleaning] asks for what this version does not do"),
         ("[cleaning]\nmax_speed_kmh = -5", "expected a number of 1 or more"),
         ("[cleaning]\nfast = true", "unknown field `fast`"),
         ("expansion_limit = 0.0", "expansion_limit is 0; expected a number above 0"),
-        ("census_columns = [\"jobs\"]", "census_columns asks for what this version does not do"),
     ];
     for (text, expected) in cases {
         fs::write(&config, format!("{usual}{text}\n")).expect("written");

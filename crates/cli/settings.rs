@@ -140,14 +140,17 @@ mod tests {
     fn cleaning_is_off_until_it_is_asked_for() {
         let off = cleaning("").expect("fine");
         assert_eq!(off, Cleaning { max_speed_kmh: None, min_distance_km: 10.0, ping_pong_us: None });
-        assert!(off.is_off() && off.parameters() == throng_schema::Cleaning::default());
+        assert!(off.parameters() == throng_schema::Cleaning::default());
         let usual = cleaning("speed = true").expect("fine");
         assert_eq!((usual.max_speed_kmh, usual.parameters().min_distance_km), (Some(300.0), Some(10.0)));
         let set = cleaning("max_speed_kmh = 400\nmin_distance_km = 2.5\nping_pong = \"2min\"").expect("fine");
         let minutes = Some(120 * MICROS_PER_SECOND);
         assert_eq!(set, Cleaning { max_speed_kmh: Some(400.0), min_distance_km: 2.5, ping_pong_us: minutes });
         assert_eq!(set.parameters().ping_pong_s, Some(120));
-        assert!(cleaning("speed = false\nmax_speed_kmh = 400").expect("fine").is_off());
+        assert!(
+            cleaning("speed = false\nmax_speed_kmh = 400").expect("fine").parameters()
+                == throng_schema::Cleaning::default()
+        );
     }
 
     #[test]

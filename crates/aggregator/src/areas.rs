@@ -147,6 +147,7 @@ mod tests {
             from_us: i64::MIN,
             until_us: i64::MAX,
             place: tree.postal_code(code),
+            at: None,
         };
         let plan = CellPlan::new(vec![version("a", "1000"), version("b", "1000"), version("c", "1020")]);
         let plan = plan.expect("plan");

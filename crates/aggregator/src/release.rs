@@ -579,7 +579,7 @@ fn write_parquet(root: &Path, name: &str, batch: &RecordBatch) -> Result<FileEnt
     })
 }
 
-fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>, ParquetError> {
+pub(crate) fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>, ParquetError> {
     let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties()))?;
     writer.write(batch)?;
     writer.into_inner()

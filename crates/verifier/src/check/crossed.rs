@@ -99,7 +99,10 @@ impl Crossed<'_> {
     /// Every published number has published ones one step up, along these sides.
     pub(crate) fn up(&self, sides: &[Side], found: &mut Found) {
         for key in self.table.published.keys() {
-            let above = |side: &Side| self.step(*side, *key);
+            // The totals of places are presence's, which may withhold a place above a published one.
+            let given =
+                |side: Side| side == Side::Places && !self.trips && key.1 == self.release.places.all_node();
+            let above = |side: &Side| self.step(*side, *key).filter(|_| !given(*side));
             let closed = sides.iter().filter_map(above).all(|up| self.table.published.contains_key(&up));
             found.look(UP, !closed, || self.said(*key));
         }
