@@ -46,9 +46,9 @@ def truth(con, folder, zone="Europe/Brussels"):
       FROM placed p JOIN days d ON p.a < d.b AND p.b > d.a GROUP BY ALL""")
     con.execute(f"""
       CREATE TABLE really AS
-      SELECT 'presence' AS report, at, level, place, '' AS class, count(*) AS n FROM (
-        SELECT level, place, unnest(range(((a + 899999999) // 900000000 * 900000000)::BIGINT, b::BIGINT, 900000000::BIGINT)) AS at FROM placed)
-      WHERE at >= (SELECT min(a) FROM days) AND at < (SELECT max(b) FROM days) GROUP BY ALL
+      SELECT 'presence' AS report, t, level, place, '' AS class, count(*) AS n FROM (
+        SELECT level, place, unnest(range(((a + 899999999) // 900000000 * 900000000)::BIGINT, b::BIGINT, 900000000::BIGINT)) AS t FROM placed)
+      WHERE t >= (SELECT min(a) FROM days) AND t < (SELECT max(b) FROM days) GROUP BY ALL
       UNION ALL SELECT 'visitors', a, level, place, '', count(DISTINCT s) FROM parts JOIN days USING (day) GROUP BY ALL
       UNION ALL SELECT 'dwell', a, level, place, {DWELL}, count(*) FROM parts JOIN days USING (day) GROUP BY ALL
       UNION ALL SELECT 'frequency', (SELECT min(a) FROM days), level, place, {DAYS}, count(*)
@@ -65,7 +65,7 @@ def counted(con, release):
     read = lambda report: f"read_parquet('{release}/{report}/**/*.parquet', hive_partitioning = false)"
     con.execute(f"""
       CREATE TABLE said AS
-      SELECT 'presence' AS report, epoch_us(instant) AS at, level, place, '' AS class, people AS n FROM {read('presence')} WHERE people > 0
+      SELECT 'presence' AS report, epoch_us(instant) AS t, level, place, '' AS class, people AS n FROM {read('presence')} WHERE people > 0
       UNION ALL SELECT 'visitors', epoch_us(period_start), level, place, '', people FROM {read('visitors')} WHERE people > 0 AND period = 'day'
       UNION ALL SELECT 'dwell', epoch_us(period_start), level, place, dwell, people FROM {read('dwell')} WHERE people > 0
       UNION ALL SELECT 'frequency', epoch_us(period_start), level, place, days, people FROM {read('frequency')} WHERE people > 0 AND days <> 'all'
@@ -93,7 +93,7 @@ def errors(throng, work, flags, subscribers, days):
     counted(con, release)
     rows = con.execute("""
       SELECT report, level, sum(abs(coalesce(s.n, 0) - coalesce(r.n, 0))) / sum(coalesce(r.n, 0)), sum(coalesce(s.n, 0)) / sum(coalesce(r.n, 0)) - 1
-      FROM said s FULL JOIN really r USING (report, at, level, place, class) GROUP BY ALL""").fetchall()
+      FROM said s FULL JOIN really r USING (report, t, level, place, class) GROUP BY ALL""").fetchall()
     return {(report, level): (error, bias) for report, level, error, bias in rows}
 
 

@@ -220,7 +220,12 @@ impl Room {
         let mut subscribers = Subscribers::new().map_err(Failure::failed)?;
         let (opted_out, machines) = list_subscribers(plan, &mut subscribers)?;
         if let Some(path) = &plan.residence {
-            let reside = &mut |id: &[u8], place| subscribers.reside(id, place);
+            let asked = plan.asks_for_homes();
+            let reside = &mut |id: &[u8], place| {
+                if asked {
+                    subscribers.reside(id, place);
+                }
+            };
             let rows = throng_ingest::residences(path, &places.tree, reside).map_err(input_failure)?;
             if !plan.asks_for_homes() {
                 let rows = thousands(rows);

@@ -26,6 +26,8 @@ pub(crate) struct Areas {
     pub(crate) parts: Vec<Part>,
     /// The part of each version of a cell.
     of_version: Vec<Option<u32>>,
+    /// The last part of each postal code.
+    of_place: Vec<u32>,
     /// Places and occasions as columns over the parts.
     pub(crate) lattice: Lattice,
     /// The same with no occasion shown.
@@ -53,15 +55,29 @@ impl Areas {
             let areas = part.within.iter().map(|occasion| tree.len() + occasion);
             places.into_iter().chain(areas).for_each(|column| columns[column].push(*number));
         }
+        let mut of_place = vec![0; tree.len()];
+        numbers.iter().for_each(|(part, number)| of_place[part.place.index()] = *number);
         let parts: Vec<Part> = numbers.into_keys().collect();
         let lattice = Lattice::new(parts.len(), &columns);
-        Self { occasions, parts, of_version, lattice, columns }
+        Self { occasions, parts, of_version, of_place, lattice, columns }
     }
 
     /// The part of a postal code that a cell serves.
     #[inline]
     pub(crate) fn part(&self, version: VersionIx) -> Option<u32> {
         self.of_version[version.0 as usize]
+    }
+
+    /// Whether there are occasions, which may cut postal codes.
+    #[inline]
+    pub(crate) fn cut_places(&self) -> bool {
+        !self.occasions.is_empty()
+    }
+
+    /// The only part of a postal code, where there are no occasions.
+    #[inline]
+    pub(crate) fn whole(&self, place: PlaceId) -> u32 {
+        self.of_place[place.index()]
     }
 
     pub(crate) fn place_of(&self, part: u32) -> PlaceId {

@@ -360,20 +360,30 @@ impl Today<'_> {
         guards
     }
 
+    /// One person's stays in postal codes. Where occasions cut these into parts, presence is marked on the way.
+    fn stays(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) -> Vec<Stay> {
+        let Self { reports, calendar, tables, .. } = self;
+        let (seen, areas) = (trajectory.sightings(), &reports.areas);
+        if !areas.cut_places() {
+            return stays(seen, reports.hold_us, |cell| reports.plan.place(cell)).collect();
+        }
+        let by_part: Vec<Stay<u32>> = stays(seen, reports.hold_us, |cell| areas.part(cell)).collect();
+        if let Some(presence) = &tables.presence {
+            let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
+            let in_day = |stay: &&Stay<u32>| stay.until_us > start_us && stay.from_us < end_us;
+            for stay in by_part.iter().filter(in_day) {
+                presence.mark(stay, calendar, areas, ballot);
+            }
+        }
+        joined(&by_part, areas)
+    }
+
     /// The slots that one person was in.
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
         let Self { reports, calendar, tables, .. } = self;
         reports.weigh(trajectory, ballot);
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
-        let by_part: Vec<Stay<u32>> =
-            stays(trajectory.sightings(), reports.hold_us, |cell| reports.areas.part(cell)).collect();
-        if let Some(presence) = &tables.presence {
-            let in_day = |stay: &&Stay<u32>| stay.until_us > start_us && stay.from_us < end_us;
-            for stay in by_part.iter().filter(in_day) {
-                presence.mark(stay, calendar, &reports.areas, ballot);
-            }
-        }
-        let all = joined(&by_part, &reports.areas);
+        let all = self.stays(trajectory, ballot);
         if let Some(flows) = &tables.flows {
             let clock = (calendar, &reports.places);
             flows.mark(&all, trajectory.remembered(), reports.min_stay_us, clock, ballot);
@@ -383,6 +393,11 @@ impl Today<'_> {
         let class =
             tables.residence.map(|residence| (residence, reports.residences.class(trajectory.home())));
         for stay in today {
+            if let Some(presence) = tables.presence.as_ref().filter(|_| !reports.areas.cut_places()) {
+                let (from_us, until_us) = (stay.from_us, stay.until_us);
+                let whole = Stay { place: reports.areas.whole(stay.place), from_us, until_us };
+                presence.mark(&whole, calendar, &reports.areas, ballot);
+            }
             if let Some(visitors) = &tables.visitors {
                 visitors.mark(stay, calendar, &reports.tree, ballot);
             }

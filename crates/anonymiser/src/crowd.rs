@@ -317,12 +317,17 @@ impl<'a> Desk<'a> {
         }
     }
 
+    #[inline]
     fn home(&self, identity: u64) -> Home {
+        if self.homes.is_empty() && self.sitting.subscribers.knows_no_residence() {
+            return Home::Unknown;
+        }
         let place = self.sitting.subscribers.residence(identity).map(Home::Place);
         place.or_else(|| self.homes.get(&identity).copied().map(Home::Network)).unwrap_or(Home::Unknown)
     }
 }
 
+#[inline]
 fn sighting(layout: &Layout, event: Event) -> Sighting {
     Sighting { at_us: layout.at_us(event), cell: layout.version(event) }
 }
