@@ -345,6 +345,26 @@ fn nested(out: &Path, places: &Path) -> bool {
     };
     for larger in &published_visitors {
         let number = larger.people.expect("published");
+        // Where all parts of a place or day are published, whoever is in several of them, or not in all, is known.
+        let covered = |cell: &&Cell| known.places.contains_key(&(cell.level.clone(), cell.place.clone()));
+        let within: Vec<&Cell> = visitors
+            .iter()
+            .filter(covered)
+            .filter(|part| (&part.period, part.at_ms) == (&larger.period, larger.at_ms))
+            .filter(|part| level(part) == level(larger) + 1 && holds(larger, part))
+            .collect();
+        let hours: Vec<&Cell> = visitors
+            .iter()
+            .filter(|part| larger.period == "day" && part.period == "hour")
+            .filter(|part| (&part.level, &part.place) == (&larger.level, &larger.place))
+            .collect();
+        for parts in [within, hours] {
+            let sum: Option<i64> = parts.iter().map(|part| part.people).sum();
+            let n = i64::try_from(parts.len()).expect("few");
+            if n > 1 && sum.is_some_and(|sum| few(sum - number) || few(n * number - sum)) {
+                return true;
+            }
+        }
         let smaller = published_visitors.iter().filter(|smaller| {
             (smaller.period == larger.period && smaller.at_ms == larger.at_ms)
                 || (larger.period == "day" && smaller.period == "hour")

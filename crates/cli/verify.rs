@@ -60,6 +60,14 @@ fn good(verdict: &Verdict) -> String {
             thousands(verdict.pairs_of_presence)
         ));
     }
+    if verdict.crossed_tables + verdict.crossed_skipped > 0 {
+        lines.push(format!(
+            "crossed   tables by residence and of trips: no remainder of 1 to k - 1 on either side or both; {} by algebra \
+             too, {} too wide for it",
+            thousands(verdict.crossed_tables),
+            thousands(verdict.crossed_skipped)
+        ));
+    }
     if let Some(witnesses) = verdict.witnesses {
         lines.push(format!(
             "witnesses {} tables in {} rows: {} of the withheld numbers reach k, {} reach zero",

@@ -16,6 +16,7 @@ pub(crate) const VISITORS: &str =
 pub(crate) const PRESENCE: &str =
     "visitors of a period without those present at an instant of it are nobody or at least k";
 pub(crate) const TOLD: &str = "visitors of a period do not tell a withheld presence";
+pub(crate) const SEVERAL: &str = "visitors of all parts of a place or period tell of nobody, or of at least k, who are in several or not in all";
 const TOGETHER: &str = "visitors and presence together show no withheld presence to be under k";
 const HOLDS: &str = "visitors of a place and period hold those of a smaller one in it";
 const HOLDS_PRESENCE: &str = "visitors of a period hold those present at an instant of it";
@@ -46,6 +47,9 @@ pub(crate) fn check(day: &Day, release: &Release, faults: &mut Faults, verdict: 
             faults.add(&presence.name, TOGETHER, || release.cell_said(place, time));
         }
     }
+    for (place, time) in overlaps(visitors, release) {
+        faults.add(&visitors.name, SEVERAL, || release.cell_said(place, time));
+    }
     for Slip { check, smaller, larger } in found.slips {
         faults.add(&visitors.name, check, || {
             let said = |(place, time)| release.cell_said(place, time);
@@ -69,6 +73,41 @@ impl Apart {
     fn small(&self, k: u64) -> bool {
         self.least > 0 && self.most < i128::from(k)
     }
+}
+
+/// Places and periods that are published with all of their parts, where these tell of a few: the sum of the parts less
+/// the whole counts everybody once for each part beyond the first, and so many times the whole less the sum counts the
+/// parts in which everybody is missing.
+pub(crate) fn overlaps(visitors: &Part, release: &Release) -> Vec<(usize, Time)> {
+    let few = |devices: Option<u64>| devices.is_some_and(|devices| devices > 0 && devices < release.k);
+    let exact = |cell: Cell| devices(cell, release).filter(|d| d.least == d.most).map(|d| d.least);
+    let tells = |whole: Cell, parts: &[Cell]| {
+        let sum: Option<u64> = parts.iter().map(|part| exact(*part)).sum();
+        let (Some(whole), Some(sum)) = (exact(whole), sum) else { return false };
+        let n = parts.len() as u64;
+        n > 1 && (few(sum.checked_sub(whole)) || few((n * whole).checked_sub(sum)))
+    };
+    let day = visitors.rows.iter().find(|((period, _), _)| *period == Period::Day.as_str());
+    let hours = || visitors.rows.iter().filter(|((period, _), _)| *period != Period::Day.as_str());
+    let mut found = Vec::new();
+    for (time, row) in &visitors.rows {
+        for place in 0..row.len() {
+            let parts = release.places.children[place].iter().map(|child| row[*child]);
+            let parts: Vec<Cell> = parts.filter(|part| *part != Cell::NoCoverage).collect();
+            if tells(row[place], &parts) {
+                found.push((place, *time));
+            }
+        }
+    }
+    if let Some((time, row)) = day {
+        for place in 0..row.len() {
+            let parts: Vec<Cell> = hours().map(|(_, hour)| hour[place]).collect();
+            if tells(row[place], &parts) {
+                found.push((place, *time));
+            }
+        }
+    }
+    found
 }
 
 /// Published visitors in published visitors: a place in those above it, an hour in its day.
