@@ -310,3 +310,82 @@ fn the_sample_has_every_report() {
     let attack = throng().arg("attack").arg(&release).arg("--json").output().expect("runs");
     succeeded(&attack);
 }
+
+/// Events of made-up days in two postal codes of one commune and a third beside it: who, on which day, from which
+/// minute to which, in which cell.
+fn made_up(folder: &Path, visits: &[(String, i64, i64, i64, &str)]) -> PathBuf {
+    fs::write(folder.join("cells.csv"), "cell_id,postal_code\nfair,9000\npark,9030\nfar,1000\n")
+        .expect("written");
+    let minute = HOUR_US / 60;
+    let mut events = Vec::new();
+    for (id, day, from, until, cell) in visits {
+        let at = |minutes: i64| MIDNIGHT_US + day * 24 * HOUR_US + minutes * minute;
+        events.extend((*from..*until).step_by(20).map(|minutes| event(id, at(minutes), cell)));
+    }
+    write_events(&folder.join("events"), "days", world::Form::Csv, &events);
+    let text = "events = [\"events\"]\ncells = \"cells.csv\"\nfrom = \"2026-10-15\"\nto = \"2026-10-17\"\nas_of = \"2026-10-18\"\nk = 15\n\
+                hold = \"10min\"\nreports = [\"presence\", \"visitors\", \"dwell\", \"frequency\", \"flows\"]\n";
+    fs::write(folder.join("throng.toml"), text).expect("written");
+    folder.join("throng.toml")
+}
+
+#[test]
+fn days_do_not_tell_how_few_came_on_all_of_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut visits = Vec::new();
+    let mut come = |name: &str, people: i64, days: &[i64]| {
+        for person in 0..people {
+            visits.extend(days.iter().map(|day| (format!("{name}-{person}"), *day, 600, 720, "fair")));
+        }
+    };
+    (0..3).for_each(|day| come(&format!("once-{day}"), 60, &[day]));
+    [[0, 1], [0, 2], [1, 2]]
+        .iter()
+        .for_each(|days| come(&format!("twice-{}-{}", days[0], days[1]), 30, days));
+    come("always", 3, &[0, 1, 2]);
+    // Somebody must be elsewhere, or that nobody is would be protected.
+    for (name, cell) in [("park", "park"), ("far", "far")] {
+        visits.extend((0..120).map(|person| (format!("{name}-{person}"), person % 3, 600, 720, cell)));
+    }
+    let release = folder.path().join("out/release");
+    run(&made_up(folder.path(), &visits), &release, &[]);
+    let people = |rows: &[Row], wanted: &dyn Fn(&Row) -> bool| -> Vec<Option<i64>> {
+        rows.iter().filter(|row| row.is("place", "9000") && wanted(row)).map(|row| row.1).collect()
+    };
+    let days = people(&rows(&release, "visitors"), &|row| row.is("period", "day"));
+    let frequency = rows(&release, "frequency");
+    let class = |days: &'static str| people(&frequency, &move |row| row.is("days", days))[0];
+    assert_eq!(days, [Some(123); 3]);
+    // 3 x 123 = 369 visits; of 273 people 180 would have come once and 93 more often, and three of these every time.
+    assert_eq!((class("all"), class("1"), class("2-3")), (Some(273), None, None));
+}
+
+#[test]
+fn the_window_does_not_tell_whom_a_day_has_withheld() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stays = |name: &str, people: i64, day: i64, from: i64, until: i64, cell: &'static str| {
+        let name = name.to_owned();
+        (0..people).map(move |person| (format!("{name}-{person}"), day, from, until, cell))
+    };
+    // A hundred are in the fair at noon, five more only passed in the hour before; the park is well visited.
+    let visits: Vec<_> = stays("noon", 100, 0, 700, 760, "fair")
+        .chain(stays("passed", 5, 0, 662, 668, "fair"))
+        .chain(stays("park", 80, 0, 600, 800, "park"))
+        .chain(stays("far", 90, 0, 600, 800, "far"))
+        .collect();
+    let release = folder.path().join("out/release");
+    run(&made_up(folder.path(), &visits), &release, &["--to", "2026-10-15"]);
+    let in_fair = |report: &str| -> Vec<i64> {
+        rows(&release, report).iter().filter(|row| row.is("place", "9000")).filter_map(|row| row.1).collect()
+    };
+    let present = in_fair("presence");
+    assert_eq!(present.iter().max(), Some(&100));
+    for report in ["visitors", "frequency", "dwell"] {
+        for number in in_fair(report) {
+            assert!(
+                present.iter().all(|there| number <= *there || number - there >= 15),
+                "{report}: {number}"
+            );
+        }
+    }
+}

@@ -58,7 +58,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     for day in reports.calendar().days() {
         let today = reports.today(day);
         // Identifiers end here; nobody can read the counts.
-        let sitting = room.sitting(plan, reports.context_us(day), &events)?;
+        let sitting = room.sitting(plan, reports.context_us(day), &events, carried.bytes())?;
         let counted = sitting.count(&today.title(), &mut account, |crowd| {
             throng_aggregator::count(crowd, &today, &room.subscribers, &carried)
         })?;
@@ -67,9 +67,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         check_rejected(account.tally(), plan)?;
         let Counted { tables, sparse, .. } = counted;
         let protected = exit.protect(tables, &today.guards(), sparse, &today.pair_guards()); // small groups end here
-        if let Some(visitors) = today.day_visitors().filter(|_| reports.makes(Report::Frequency)) {
-            exit.keep_days(&protected.tables[visitors]);
-        }
+        today.keep(&protected, &mut exit);
         stages.end("protect");
         release.day(&today, &protected).map_err(release_failure)?;
         witnesses.add(&today, &protected.witnesses).map_err(Failure::failed)?;
@@ -79,11 +77,12 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     }
     let mut gatherings = Vec::new();
     for gathering in reports.gatherings() {
-        let sitting = room.sitting(plan, gathering.context_us(), &events)?;
+        let sitting = room.sitting(plan, gathering.context_us(), &events, carried.bytes())?;
         let counted = sitting
             .count(&gathering.title(), &mut account, |crowd| gathering.count(crowd, &room.subscribers))?;
         stages.end("read and count");
         let protected = throng_anonymiser::protect_guests(counted, &gathering.guard(&kept), &plan.policy);
+        kept.add_guests(&gathering, &protected, &mut exit);
         gatherings.push((gathering, protected));
         stages.end("protect");
     }
@@ -93,7 +92,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let (devices, bytes_carried) = (carried.people(), carried.bytes());
     if reports.makes(Report::Frequency) {
         let (tree, covered, groups, classes) = reports.window_guard();
-        let window = exit.window(&reports.count_window(carried), tree, covered, groups, classes);
+        let window = exit.window(&reports.count_window(carried), tree, covered, groups, &classes);
         stages.end("protect");
         release.window(&window).map_err(release_failure)?;
         summary.add_window(&window, reports);
@@ -307,6 +306,7 @@ impl Room {
         plan: &'a Plan,
         context_us: Range<i64>,
         events: &'a Events,
+        carried: u64,
     ) -> Result<Sitting<'a>, Failure> {
         let until_us = context_us.end.min(plan.context_us.end);
         let context_us = context_us.start.max(plan.context_us.start)..until_us;
@@ -316,7 +316,7 @@ impl Room {
             hold_us: plan.hold_us,
             versions: self.plan.versions().len(),
             files: events.paths().len(),
-            memory: crowd_memory(plan, &self.reports)?,
+            memory: crowd_memory(plan, &self.reports, carried)?,
         };
         let rows = part_of(events.estimated_rows(), share_of_window(&context_us, &plan.context_us));
         Ok(Sitting { room: self, events, frame, rows })
@@ -441,13 +441,13 @@ fn list_subscribers(plan: &Plan, subscribers: &mut Subscribers) -> Result<(u64, 
 }
 
 /// What the crowd may take of the run's memory: the rest is for the counters and for decoding.
-fn crowd_memory(plan: &Plan, reports: &Reports) -> Result<usize, Failure> {
-    let tables = reports.memory(plan.threads);
+fn crowd_memory(plan: &Plan, reports: &Reports, carried: u64) -> Result<usize, Failure> {
+    let tables = reports.memory(plan.threads) + carried;
     let left = (plan.memory / 8 * 7).saturating_sub(tables);
     if left < CROWD_MEMORY_MIN {
         let (needed, given) = (ByteSize(tables + 2 * CROWD_MEMORY_MIN), ByteSize(plan.memory));
         return Err(Failure::usage(anyhow!(
-            "--memory {given} does not hold the counters of this window, step and number of threads; expected at least {needed}"
+            "--memory {given} does not hold the counters of a day, step and number of threads, and what is kept of people between days; expected at least {needed}"
         )));
     }
     Ok(usize::try_from(left).unwrap_or(usize::MAX))

@@ -720,7 +720,7 @@ def run(argv=None, out=sys.stdout):
         table = compare(con, settings, reports, places, tree, plan, sections())
         clock("comparison")
         more_table, more_kinds, more_lines = other.compare(con, settings, world, there, clock)
-        missing = [r for r in settings.reports if r not in there]
+        missing = [r for r in settings.reports if r not in there and r != "all"]
         if missing and args.reports:
             faults.append(f"the release has no {', '.join(missing)}")
         elif missing:

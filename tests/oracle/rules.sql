@@ -182,6 +182,7 @@ INSERT INTO broken
 CREATE OR REPLACE TEMP MACRO near(a, b) AS (a IS NULL AND b IS NULL)
   OR coalesce(abs(a - b) <= 1e-9 * greatest(1.0, abs(a), abs(b)), false);
 CREATE OR REPLACE TEMP MACRO share(a, b) AS CASE WHEN b <> 0 THEN a::DOUBLE / b::DOUBLE END;
+-- An area that the census does not give is the program's to find; the shares must be those of what it says.
 CREATE TABLE context_compared AS
   WITH grid AS (SELECT d.us, d.day, n.level, n.name AS place, n.no FROM days d CROSS JOIN names n WHERE n.kind = 'place'),
   visitors AS (SELECT us, place_no, n, round(n * getvariable('factor')) AS people FROM numbers WHERE series = 3),
@@ -207,11 +208,11 @@ CREATE TABLE context_compared AS
            WHEN c.presence IS NOT NULL AND (coalesce(p.instants, 0) < i.n OR p.least < getvariable('k')) THEN 'presence with an instant below k'
            WHEN c.presence IS NOT NULL AND NOT near(c.presence, CASE WHEN getvariable('whole_presence') THEN round(p.people / i.n) ELSE p.people / i.n END) THEN 'presence differs'
            WHEN getvariable('has_presence') AND (c.presence IS NULL) <> coalesce(NOT sp.published, true) THEN 'presence shown in one report and not in the other'
-           WHEN NOT near(c.population, s.population) OR NOT near(c.area_km2, s.area_km2) THEN 'census figures differ'
+           WHEN NOT near(c.population, s.population) OR (s.area_km2 IS NOT NULL AND NOT near(c.area_km2, s.area_km2)) THEN 'census figures differ'
            WHEN NOT near(c.v1000, share(c.visitors * 1000, s.population)) THEN 'visitors_per_1000 differs'
-           WHEN NOT near(c.vkm2, share(c.visitors, s.area_km2)) THEN 'visitors_per_km2 differs'
+           WHEN NOT near(c.vkm2, share(c.visitors, c.area_km2)) THEN 'visitors_per_km2 differs'
            WHEN NOT near(c.p1000, share(c.presence * 1000, s.population)) THEN 'presence_per_1000 differs'
-           WHEN NOT near(c.pkm2, share(c.presence, s.area_km2)) THEN 'presence_per_km2 differs'
+           WHEN NOT near(c.pkm2, share(c.presence, c.area_km2)) THEN 'presence_per_km2 differs'
            WHEN c.status IS DISTINCT FROM CASE WHEN c.visitors IS NOT NULL OR c.presence IS NOT NULL THEN 'published'
                 WHEN k.place_no IS NULL THEN 'no_coverage' ELSE 'withheld' END THEN 'status differs'
          END AS fault

@@ -84,6 +84,16 @@ impl Areas {
         self.parts[part as usize].place
     }
 
+    /// Whether one occasion holds another in area and time.
+    pub(crate) fn holds(&self, outer: usize, inner: usize) -> bool {
+        let (a, b) = (&self.occasions[outer], &self.occasions[inner]);
+        let parts = |occasion: usize| self.lattice.atoms_of_column(self.column(occasion));
+        outer != inner
+            && a.from_us <= b.from_us
+            && b.until_us <= a.until_us
+            && parts(inner).iter().all(|part| parts(outer).contains(part))
+    }
+
     /// The part that is counted in each slot.
     pub(crate) fn parts_by_slot(&self) -> HashMap<usize, u32> {
         (0..).take(self.parts.len()).map(|part: u32| (self.lattice.slot(part as usize), part)).collect()

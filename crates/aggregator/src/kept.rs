@@ -1,13 +1,15 @@
 //! What is kept of the days that are out, for the occasions that come after them: published numbers alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use throng_anonymiser::{Protected, ProtectedTable};
+use throng_anonymiser::{Exit, Protected, ProtectedPairs, ProtectedTable};
 use throng_schema::{Occasion, PlaceId, Status};
 
 use crate::{
     expansion::Expansion,
+    occasions::{Gathering, VISITORS},
     reports::{Reports, Today},
+    residence::node,
 };
 
 /// How many were present in an area at an instant, as far as that is published.
@@ -18,6 +20,8 @@ pub(crate) type Presences = BTreeMap<i64, Option<i64>>;
 pub struct Kept {
     /// Groups that hold the visitors of the occasion, or lie in them.
     pub(crate) others: Vec<Vec<u64>>,
+    /// The same by class of residence.
+    pub(crate) classes: Vec<HashMap<u32, Vec<u64>>>,
     /// Presence in its area, in its window and at the same times of the weeks before.
     pub(crate) presence: Vec<Presences>,
 }
@@ -27,7 +31,8 @@ impl Kept {
     #[must_use]
     pub fn new(reports: &Reports) -> Self {
         let n = reports.areas.occasions.len();
-        Self { others: vec![Vec::new(); n], presence: vec![Presences::new(); n] }
+        let classes = vec![HashMap::new(); n];
+        Self { others: vec![Vec::new(); n], classes, presence: vec![Presences::new(); n] }
     }
 
     /// Keeps what a day has published of the occasions' areas, and of the places around and in them.
@@ -35,6 +40,7 @@ impl Kept {
         for number in 0..self.presence.len() {
             self.add_presence(number, today, protected, expansion);
             self.add_visitors(number, today, protected);
+            self.add_residence(number, today, protected);
         }
     }
 
@@ -56,6 +62,46 @@ impl Kept {
             if (occasion.from_us..occasion.until_us).contains(at_us) {
                 let smaller = inside.iter().map(|place| place.index()).chain([column]);
                 self.others[number].extend(smaller.filter_map(|column| table.published(time, column)));
+            }
+        }
+    }
+
+    fn add_residence(&mut self, number: usize, today: &Today<'_>, protected: &Protected) {
+        let Some(residence) = today.residence() else { return };
+        let occasion = &today.reports.areas.occasions[number];
+        let around = Around::new(number, today.reports);
+        let rows = |places: &[PlaceId]| places.iter().map(|place| node(*place)).collect::<HashSet<_>>();
+        let mut add = |pairs: &ProtectedPairs, time: usize, rows: HashSet<u32>| {
+            for pair in pairs.pairs().iter().filter(|pair| pair.time == time && rows.contains(&pair.row)) {
+                self.classes[number].entry(pair.column).or_default().push(pair.devices);
+            }
+        };
+        let of_day = around.of_period(occasion, today.day().start_us, today.day().end_us);
+        add(&protected.pairs[residence.visiting], 0, rows(of_day));
+        for (hour, at_us) in today.calendar.hours().at_us().iter().enumerate() {
+            if (occasion.from_us..occasion.until_us).contains(at_us) {
+                add(&protected.pairs[residence.present], hour, rows(&around.inside));
+            }
+        }
+    }
+
+    /// Keeps what occasions have published that were protected before others, and lets the exit remember it too.
+    pub fn add_guests(&mut self, gathering: &Gathering<'_>, protected: &Protected, exit: &mut Exit) {
+        let reports = gathering.reports;
+        for (member, of) in gathering.members.iter().enumerate() {
+            let Some(devices) = protected.tables[VISITORS].published(0, member) else { continue };
+            for place in Around::new(*of, reports).holding {
+                exit.keep_group(place.index(), devices);
+            }
+            for number in 0..self.others.len() {
+                if number == *of || !(reports.areas.holds(*of, number) || reports.areas.holds(number, *of)) {
+                    continue;
+                }
+                self.others[number].push(devices);
+                let classes = protected.pairs[0].pairs().iter().filter(|pair| pair.row as usize == member);
+                for pair in classes {
+                    self.classes[number].entry(pair.column).or_default().push(pair.devices);
+                }
             }
         }
     }

@@ -152,22 +152,14 @@ impl<'a> Gathering<'a> {
     #[must_use]
     pub fn guard(&self, kept: &Kept) -> GuestGuard<'_> {
         let others = self.members.iter().map(|number| kept.others[*number].clone()).collect();
-        let within = |outer: usize, inner: usize| {
-            let (a, b) = (&self.reports.areas.occasions[outer], &self.reports.areas.occasions[inner]);
-            let holds =
-                |area: usize| self.reports.areas.lattice.atoms_of_column(self.reports.areas.column(area));
-            let (large, small) = (holds(outer), holds(inner));
-            outer != inner
-                && a.from_us <= b.from_us
-                && b.until_us <= a.until_us
-                && small.iter().all(|part| large.contains(part))
-        };
         let larger = |inner: &usize| {
-            let outer = self.members.iter().enumerate().filter(|(_, outer)| within(**outer, *inner));
-            outer.map(|(member, _)| member).collect()
+            let holds = |(_, outer): &(usize, &usize)| self.reports.areas.holds(**outer, *inner);
+            self.members.iter().enumerate().filter(holds).map(|(member, _)| member).collect()
         };
+        let classes = self.members.iter().map(|number| kept.classes[*number].clone()).collect();
         GuestGuard {
             others,
+            classes,
             larger: self.members.iter().map(larger).collect(),
             dwell: dwell::CLASSES.len(),
             residences: &self.reports.residences.axis,

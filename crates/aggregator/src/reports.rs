@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use throng_anonymiser::{
-    Axis, Ballot, Carried, Counted, Crowd, Found, Guard, Lattice, PairGuard, Shape, Sift, Sighting, Sitting,
-    Subscribers, Trajectory,
+    Axis, Ballot, Carried, Counted, Crowd, Exit, Found, Guard, Lattice, PairGuard, Protected, Shape, Sift,
+    Sighting, Sitting, Subscribers, Trajectory,
 };
 use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
@@ -196,8 +196,9 @@ impl Reports {
     /// The time whose rows a day answers for: the first and the last of a window take the context with them.
     #[must_use]
     pub fn own_us(&self, day: &Day) -> Range<i64> {
-        let first = day.start_us == self.calendar.start_us();
-        let last = day.end_us == self.calendar.end_us();
+        let days = self.calendar.days();
+        let is = |other: Option<&Day>| other.is_some_and(|other| other.date == day.date);
+        let (first, last) = (is(days.first()), is(days.last()));
         let from_us = if first { i64::MIN } else { day.start_us };
         from_us..if last { i64::MAX } else { day.end_us }
     }
@@ -224,8 +225,8 @@ impl Reports {
 
     /// What protection must know of the window's visitors by how often they came: places, coverage, groups, classes.
     #[must_use]
-    pub fn window_guard(&self) -> (&PlaceTree, &[bool], &[usize], usize) {
-        (&self.tree, &self.covered, &self.levels, frequency::CLASSES.len())
+    pub fn window_guard(&self) -> (&PlaceTree, &[bool], &[usize], [u64; frequency::CLASSES.len()]) {
+        (&self.tree, &self.covered, &self.levels, frequency::CLASSES.map(|(_, days)| u64::from(days)))
     }
 
     /// The window's visitors by place and by how often they came, once all days are counted.
@@ -280,10 +281,14 @@ impl Today<'_> {
         self.tables.flows.map(|flows| flows.trips)
     }
 
-    /// The table of the day's visitors, where it is counted.
-    #[must_use]
-    pub fn day_visitors(&self) -> Option<usize> {
-        self.visitors().map(|(_, days)| days)
+    /// Lets the exit remember what of the day bears on the whole window.
+    pub fn keep(&self, protected: &Protected, exit: &mut Exit) {
+        if let Some((hours, days)) = self.visitors().filter(|_| self.reports.makes(Report::Frequency)) {
+            let tables = &protected.tables;
+            let others: Vec<_> =
+                self.presence().into_iter().chain([hours]).map(|table| &tables[table]).collect();
+            exit.keep_days(&tables[days], &others, self.reports.tree.len());
+        }
     }
 
     /// The tables of the wanted reports, by name.
@@ -354,7 +359,12 @@ impl Today<'_> {
         }
         if let Some(flows) = self.tables.flows {
             let hours = self.calendar.hours().at_us().len();
-            guards.push(PairGuard::Trips { places, hours, travellers: flows.travellers });
+            guards.push(PairGuard::Trips {
+                places,
+                hours,
+                travellers: flows.travellers,
+                visitors: self.visitors().map(|(hours, _)| hours),
+            });
             guards.push(PairGuard::Silent);
         }
         guards
@@ -384,6 +394,11 @@ impl Today<'_> {
         reports.weigh(trajectory, ballot);
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
         let all = self.stays(trajectory, ballot);
+        if start_us == end_us {
+            // A date that the zone has skipped: nobody was anywhere on it.
+            ballot.remember(trajectory.remembered().flatten());
+            return;
+        }
         if let Some(flows) = &tables.flows {
             let clock = (calendar, &reports.places);
             flows.mark(&all, trajectory.remembered(), reports.min_stay_us, clock, ballot);

@@ -159,7 +159,7 @@ impl Walk {
         let what = said.remembered.unwrap_or(NOTHING);
         self.people.push(Remembered { person, what, weight: said.weight });
         self.visits.extend(said.visited.iter().map(|place| {
-            debug_assert!(u64::from(*place) < 1 << PLACE_BITS, "more places than a word holds");
+            assert!(u64::from(*place) < 1 << PLACE_BITS, "more places than a word holds");
             person << PLACE_BITS | u64::from(*place)
         }));
     }

@@ -13,7 +13,8 @@
 //!    the other, through a fourth number that is withheld as well. Where a shown number stands in the way, it gives
 //!    way.
 //! 4. Distinct people of nested places do not add up. There, the difference of two shown numbers of one class must be
-//!    nobody or at least k, in the stead of rules 2 and 3 on the side of the places.
+//!    nobody or at least k, and so must be that of what two totals have beside the classes shown of both; this stands in
+//!    the stead of rules 2 and 3 on the side of the places.
 //!
 //! Numbers that are nobody's are exempt: who knows that nobody was there has found no group.
 
@@ -117,7 +118,11 @@ impl CrossedTable {
         self.find(row, column).map_or(0, |i| self.numbers[i].count)
     }
 
-    #[cfg(test)]
+    /// Shows nothing.
+    pub(crate) fn hide_all(&mut self) {
+        self.numbers.iter_mut().for_each(|number| number.shown = false);
+    }
+
     pub(crate) fn is_shown(&self, row: u32, column: u32) -> bool {
         self.find(row, column).is_some_and(|i| self.numbers[i].shown)
     }
@@ -254,7 +259,9 @@ impl<'a> Work<'a> {
                     changed |= match self.crossing.side {
                         _ if given => false,
                         Side::Sums => self.widen_remainder(head, 1),
-                        Side::Nested => self.set_apart(head) || self.hide_overlap(head),
+                        Side::Nested => {
+                            self.set_apart(head) || self.hide_overlap(head) || self.set_rests_apart(head)
+                        }
                     };
                 }
             }
@@ -299,6 +306,39 @@ impl<'a> Work<'a> {
         !safe
     }
 
+    /// The people of a total who are in none of the classes shown at two nested places are nested too: those of the
+    /// larger place beside those of the smaller must be nobody or enough. Otherwise a class of the smaller gives way.
+    fn set_rests_apart(&mut self, head: u32) -> bool {
+        let Number { row, column, count, .. } = self.table.numbers[head as usize];
+        for above in self.crossing.rows.chain(row).skip(1) {
+            let Some(larger) = self.table.find(above, column).filter(|i| self.table.numbers[*i].shown) else {
+                continue;
+            };
+            let mut apart = self.table.numbers[larger].count.saturating_sub(count);
+            let mut first: Option<u32> = None;
+            for part in &self.parts[&head][0] {
+                let number = self.table.numbers[*part as usize];
+                let same = self.table.find(above, number.column).map(|i| self.table.numbers[i]);
+                if let Some(same) =
+                    same.filter(|same| same.shown && number.shown && same.count > number.count)
+                {
+                    apart = apart.saturating_sub(same.count - number.count);
+                    let gives_way =
+                        first.is_none_or(|other| self.order[*part as usize] < self.order[other as usize]);
+                    first = if gives_way { Some(*part) } else { first };
+                }
+            }
+            if apart > 0
+                && apart < self.crossing.k
+                && let Some(part) = first
+            {
+                self.table.numbers[part as usize].shown = false;
+                return true;
+            }
+        }
+        false
+    }
+
     /// Where all places within one show how many of a class they had, their sum tells how many were in several.
     fn hide_overlap(&mut self, head: u32) -> bool {
         let numbers = &mut self.table.numbers;
@@ -320,7 +360,7 @@ impl<'a> Work<'a> {
     /// Looks for each small number's alternative; says whether anything more had to be withheld for one.
     fn certify(&mut self) -> bool {
         if self.crossing.side == Side::Nested {
-            return false; // the remainder of its own place is enough
+            return false; // distinct people of other places balance nothing
         }
         let mut changed = false;
         for n in 0..self.candidates.len() {

@@ -23,6 +23,8 @@ use crate::{
 pub struct GuestGuard<'a> {
     /// Of each occasion, the published groups that hold its visitors or lie in them.
     pub others: Vec<Vec<u64>>,
+    /// The same by class of residence.
+    pub classes: Vec<HashMap<u32, Vec<u64>>>,
     /// Of each occasion, those that hold it in area and time.
     pub larger: Vec<Vec<usize>>,
     /// How many classes of dwell there are.
@@ -80,13 +82,24 @@ pub fn protect_guests(counted: Counted, guard: &GuestGuard<'_>, policy: &Policy)
         totals_given: true,
     };
     let mut pairs = ProtectedPairs::default();
+    // By class, what the occasions so far have published: each gives way to those that hold it or lie in it.
+    let mut published: Vec<HashMap<u32, u64>> = vec![HashMap::new(); n];
     for member in 0..n {
         let here = residence.devices.iter().map(|(key, devices)| (parts_of(*key).1, *devices));
         let row = u32::try_from(member).unwrap_or(u32::MAX);
         let mut numbers =
             CrossedTable::new(here.filter(|(p, _)| *p >= pair(row, 0) && *p < pair(row + 1, 0)));
-        let may = |_: &Number| total(member).is_some();
+        let nested =
+            |other: &usize| guard.larger[member].contains(other) || guard.larger[*other].contains(&member);
+        let may = |number: &Number| {
+            let known = guard.classes[member].get(&number.column).into_iter().flatten().copied();
+            let others =
+                (0..member).filter(nested).filter_map(|other| published[other].get(&number.column).copied());
+            total(member).is_some()
+                && (number.column == 0 || !known.chain(others).any(|other| few(other, number.count)))
+        };
         crossed::protect(&mut numbers, &crossing, may, &|_, _| false);
+        published[member] = numbers.shown().map(|number| (number.column, number.count)).collect();
         let _ = pairs.take(0, &numbers, k);
     }
     Protected { tables: vec![all, classes, moves], pairs: vec![pairs], witnesses: Vec::new() }

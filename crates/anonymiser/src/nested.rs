@@ -8,7 +8,7 @@
 //! one is such a difference. But where all parts of a group are published, their sum less the group tells how many are
 //! in several of them: that must be nobody or at least k too, and so must be who is not in all of them.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use throng_schema::{Grid, PlaceId, PlaceTree};
 
@@ -35,6 +35,8 @@ pub(crate) struct Nest<'a> {
     pub(crate) holding: Option<(&'a Done, &'a [Range<usize>])>,
     /// Shorter periods that are out already, each with a cell for every place.
     pub(crate) parts: &'a [Vec<Cell>],
+    /// By place, published groups that lie in it and in the period, as far as they are near the largest.
+    pub(crate) inside: &'a [BTreeSet<u64>],
 }
 
 /// Protects a table at all its times, places from the top of the tree down.
@@ -91,19 +93,37 @@ fn overlap_to_hide(k: u64, whole: Cell, parts: impl Iterator<Item = (usize, Cell
 }
 
 impl Nest<'_> {
-    /// Of places that fill a larger one.
+    /// Of places that fill a larger one; those of a withheld place stand in its stead.
     fn hide_overlaps_of_places(&self, grid: Grid, cells: &mut [Cell]) {
-        let Places { tree, covered, .. } = self.places;
+        let tree = self.places.tree;
         for time in 0..grid.times() {
-            let at = |place: PlaceId| grid.slot(time, place.index()).0;
             for whole in tree.ids() {
-                let parts = tree.children(whole).filter(|child| covered[child.index()]);
-                let parts = parts.map(|child| (at(child), cells[at(child)]));
-                if let Some(part) = overlap_to_hide(self.k, cells[at(whole)], parts) {
+                let slot = grid.slot(time, whole.index()).0;
+                // Withheld parts are looked through again, until none tells of a few.
+                while let Some(part) = self.parts_of(whole, time, grid, cells).and_then(|parts| {
+                    let parts = parts.into_iter().map(|part| (part, cells[part]));
+                    overlap_to_hide(self.k, cells[slot], parts)
+                }) {
                     cells[part] = Cell::Withheld;
                 }
             }
         }
+    }
+
+    /// The slots of the published places that fill one, if they do.
+    fn parts_of(&self, whole: PlaceId, time: usize, grid: Grid, cells: &[Cell]) -> Option<Vec<usize>> {
+        let mut parts = Vec::new();
+        let mut children = self.places.tree.children(whole).peekable();
+        children.peek()?;
+        for child in children {
+            let slot = grid.slot(time, child.index()).0;
+            match cells[slot] {
+                Cell::Published(_) => parts.push(slot),
+                Cell::NoCoverage => {}
+                Cell::Withheld => parts.extend(self.parts_of(child, time, grid, cells)?),
+            }
+        }
+        Some(parts)
     }
 
     /// Of periods that fill a longer one.
@@ -132,7 +152,8 @@ impl Nest<'_> {
             let parts = self.parts.iter().map(cell).enumerate();
             overlap_to_hide(self.k, Cell::Published(devices), parts).is_some()
         };
-        self.parts.iter().all(apart) && !overlap()
+        let inside = || self.inside.get(place.index()).into_iter().flatten();
+        self.parts.iter().all(apart) && !overlap() && inside().all(|inside| self.is_safe(devices, *inside))
     }
 
     /// A difference between two published numbers: nobody, or a crowd.

@@ -4,8 +4,8 @@
 //! is withheld together must be nobody or at least k: then each of the withheld classes may be all of them.
 //!
 //! Classes of nested places hang together as well. Who stayed so long in a postal code stayed as long in its commune,
-//! so the people "of this class or above" of the one lie within those of the other, and where both can be known, their
-//! difference must be nobody or at least k.
+//! so the people "of this class or above" of the one lie within those "of this class, or a lower one, or above" of the
+//! other, and where both can be known, their difference must be nobody or at least k.
 
 use throng_schema::Grid;
 
@@ -114,9 +114,12 @@ impl Classes {
 
     /// A shown class that gives away a few who reached a class in the larger place and not in this one.
     fn too_close(&self, larger: &Self, k: u64) -> Option<usize> {
-        // All of them are the total, which is a group of distinct people and protected as such.
-        let close = (1..self.counts.len()).find(|class| {
-            let difference = larger.at_least(*class).zip(self.at_least(*class)).map(|(a, b)| a.abs_diff(b));
+        // Who reached a class here has reached every lower one in the larger place. All of both are totals, which are
+        // groups of distinct people and protected as such.
+        let n = self.counts.len();
+        let pairs = (1..n).flat_map(|class| (0..=class).map(move |lower| (lower, class)));
+        let (_, close) = pairs.into_iter().find(|(lower, class)| {
+            let difference = larger.at_least(*lower).zip(self.at_least(*class)).map(|(a, b)| a.abs_diff(b));
             difference.is_some_and(|difference| difference > 0 && difference < k)
         })?;
         let from_there = self.shown_classes().filter(|class| *class >= close);
@@ -152,5 +155,8 @@ mod tests {
         assert_eq!(protected(&[60, 40], &[&commune]), [false, false]);
         let far = Classes::new(&[100, 80], Some(180), 10);
         assert_eq!(protected(&[60, 40], &[&far]), [true, true]);
+        // 50 stayed a while in the commune, 45 stayed longer than that in the postal code.
+        let commune = Classes::new(&[100, 5, 45], Some(150), 10);
+        assert_eq!(protected(&[60, 0, 45], &[&commune]), [false; 3]);
     }
 }

@@ -4,7 +4,10 @@
 //! time is preferred at the next. Tables of distinct people, which do not add up, are protected as nested groups
 //! (`nested`), after the tables that they hold and that hold them.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
 
 use hashbrown::HashSet;
 use rayon::prelude::*;
@@ -97,6 +100,8 @@ pub enum PairGuard<'a> {
         /// The sparse table of distinct people by origin and destination of all levels in the whole day: the keys of
         /// time 0.
         travellers: usize,
+        /// The table of distinct people by hour and place, who are where trips arrive, if it is counted.
+        visitors: Option<usize>,
     },
     /// A table that only another guard looks at.
     Silent,
@@ -141,6 +146,8 @@ pub struct Exit {
     shown: HashMap<usize, HashSet<u64>>,
     /// Published visitors of the days that have left, by place.
     days: Vec<Vec<Cell>>,
+    /// Published groups in each place that are near the largest of them, for no others can be near the window's.
+    inside: Vec<BTreeSet<u64>>,
 }
 
 /// Withholds what could point at a small group, in the tables of one day that leaves alone.
@@ -156,7 +163,7 @@ impl Exit {
     /// An exit that nothing has left through yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy, patterns: HashMap::new(), shown: HashMap::new(), days: Vec::new() }
+        Self { policy, patterns: HashMap::new(), shown: HashMap::new(), days: Vec::new(), inside: Vec::new() }
     }
 
     /// Withholds what could point at a small group, in all tables of a day together. Small groups end here.
@@ -202,7 +209,7 @@ impl Exit {
                         let within = within.as_ref().map(|(table, times)| (of(table), times.as_slice()));
                         let holding = holding.as_ref().map(|(table, times)| (of(table), times.as_slice()));
                         let places = Places { tree, covered, groups };
-                        let nest = nested::Nest { k, places, within, holding, parts: &[] };
+                        let nest = nested::Nest { k, places, within, holding, parts: &[], inside: &[] };
                         nested::protect(&tables[table], &nest)
                     }
                     Guard::Classes { tree, covered, groups, classes, totals } if round == 2 => {
@@ -225,15 +232,40 @@ impl Exit {
         Protected { tables: protected, pairs, witnesses }
     }
 
-    /// Remembers the days of a protected table of distinct people, each of its times a day, for [`Exit::window`].
-    pub fn keep_days(&mut self, days: &ProtectedTable) {
+    /// Remembers the days of a protected table of distinct people, each of its times a day, and other tables of people
+    /// in these places on these days, for [`Exit::window`].
+    pub fn keep_days(&mut self, days: &ProtectedTable, others: &[&ProtectedTable], places: usize) {
         self.days.extend(days.cells.chunks(days.grid.places()).map(<[Cell]>::to_vec));
+        for table in others.iter().chain([&days]) {
+            for time in table.cells.chunks(table.grid.places()) {
+                for (place, cell) in time.iter().take(places).enumerate() {
+                    if let Cell::Published(devices) = cell {
+                        self.keep_group(place, *devices);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Remembers a published group of people in a place.
+    pub fn keep_group(&mut self, place: usize, devices: u64) {
+        if self.inside.len() <= place {
+            self.inside.resize_with(place + 1, BTreeSet::new);
+        }
+        let (groups, k) = (&mut self.inside[place], self.policy.threshold.k());
+        // The window's people are no fewer than the largest group.
+        let least = groups.last().copied().unwrap_or_default().max(devices).saturating_sub(k);
+        if devices >= least {
+            groups.insert(devices);
+            *groups = groups.split_off(&least);
+        }
     }
 
     /// Protects the distinct people of the whole window and the classes that divide them, once all days are out.
     ///
     /// What is published of the days stands, so the window gives way: where its number and a day's tell of a few
-    /// people, it is withheld. The first table is of all people of a place, the second of the classes.
+    /// people, it is withheld. The first table is of all people of a place, the second of the classes, each given by
+    /// the fewest days of those in it.
     ///
     /// # Panics
     /// When the counts are of other places or classes.
@@ -244,18 +276,36 @@ impl Exit {
         tree: &PlaceTree,
         covered: &[bool],
         groups: &[usize],
-        classes: usize,
+        classes: &[u64],
     ) -> [ProtectedTable; 2] {
         let k = self.policy.threshold.k();
-        let sums = |of: &[u64]| of.chunks(classes).map(|classes| classes.iter().sum()).collect();
+        let sums = |of: &[u64]| of.chunks(classes.len()).map(|classes| classes.iter().sum()).collect();
         let shape = Shape { grid: Grid::new(1, tree.len()) };
         let all = CountTable { shape, devices: sums(&counts.devices), weights: sums(&counts.weights) };
         let places = Places { tree, covered, groups };
-        let nest = nested::Nest { k, places, within: None, holding: None, parts: &self.days };
+        let mut inside = self.inside;
+        inside.resize_with(tree.len(), BTreeSet::new);
+        for place in tree.ids().rev() {
+            if let Some(above) = tree.parent(place) {
+                let groups = inside[place.index()].clone();
+                inside[above.index()].extend(groups);
+            }
+        }
+        let nest =
+            nested::Nest { k, places, within: None, holding: None, parts: &self.days, inside: &inside };
         let totals = nested::protect(&all, &nest);
         let places = Places { tree, covered, groups };
-        let classes = partition::protect(counts, &Partition { k, places, classes, totals: &totals });
-        [totals.table, classes.table]
+        let n = classes.len();
+        let mut of_classes =
+            partition::protect(counts, &Partition { k, places, classes: n, totals: &totals });
+        for place in tree.ids().filter(|place| covered[place.index()]) {
+            let days: Vec<Cell> = self.days.iter().map(|day| day[place.index()]).collect();
+            let cells = &mut of_classes.table.cells[place.index() * n..][..n];
+            if days_tell_of_few(&counts.devices[place.index() * n..][..n], cells, &days, classes, k) {
+                cells.fill(Cell::Withheld);
+            }
+        }
+        [totals.table, of_classes.table]
     }
 
     fn protect_pairs(
@@ -276,8 +326,9 @@ impl Exit {
                 PairGuard::Visiting { rows, columns, totals, present } => {
                     work.visiting(table, rows, columns, *totals, *present, shown)
                 }
-                PairGuard::Trips { places, hours, travellers } => {
-                    work.trips(table, places, *hours, *travellers, shown)
+                PairGuard::Trips { places, hours, travellers, visitors } => {
+                    let among = visitors.map(|visitors| &done[visitors].table);
+                    work.trips(table, (places, *hours), *travellers, among, shown)
                 }
                 PairGuard::Silent => continue,
             };
@@ -286,6 +337,31 @@ impl Exit {
         }
         pairs
     }
+}
+
+/// Whether the visitors of the days tell, beside the classes of those who came so often, of a few people.
+///
+/// All visits are the visitors of all days added up. With the classes known, that tells how many more visits there
+/// were than the fewest that the classes allow, and how many fewer than the most. And who came on every day is among
+/// the visitors of each.
+fn days_tell_of_few(counts: &[u64], cells: &[Cell], days: &[Cell], lower: &[u64], k: u64) -> bool {
+    let few = |people: u64| people > 0 && people < k;
+    let published = |cell: &Cell| if let Cell::Published(devices) = cell { Some(*devices) } else { None };
+    let n = days.len() as u64;
+    let every_day = lower.iter().rposition(|days| *days <= n).filter(|class| lower[*class] == n);
+    let all_days = every_day.filter(|class| published(&cells[*class]).is_some());
+    let of_day = |class: usize| days.iter().filter_map(published).any(|day| few(day.abs_diff(counts[class])));
+    if all_days.is_some_and(of_day) {
+        return true;
+    }
+    let rest: u64 =
+        counts.iter().zip(cells).filter(|(_, cell)| published(cell).is_none()).map(|(n, _)| n).sum();
+    let visits: Option<u64> = days.iter().map(published).sum();
+    let Some(visits) = visits.filter(|_| rest == 0) else { return false };
+    let upper = (1..=lower.len()).map(|class| lower.get(class).map_or(n, |next| (next - 1).min(n)));
+    let fewest: u64 = counts.iter().zip(lower).map(|(people, days)| people * days).sum();
+    let most: u64 = counts.iter().zip(upper).map(|(people, days)| people * days).sum();
+    few(visits.saturating_sub(fewest)) || few(most.saturating_sub(visits))
 }
 
 /// What the sparse tables of a day are protected with.
@@ -375,10 +451,10 @@ impl PairWork<'_> {
     fn trips(
         &self,
         table: usize,
-        places: &Axis,
-        hours: usize,
+        (places, hours): (&Axis, usize),
         travellers: usize,
-        mut shown: Shown,
+        visitors: Option<&ProtectedTable>,
+        before: Shown,
     ) -> (ProtectedPairs, Shown) {
         let k = self.k;
         let by_hour = self.by_time(table, hours);
@@ -397,11 +473,38 @@ impl PairWork<'_> {
             .into_par_iter()
             .map(|atoms| CrossedTable::of_sums(atoms.into_iter(), places, places))
             .collect();
-        let allowed = hours_allowed(&day, &of_hours, k);
-        let mut pairs = ProtectedPairs::default();
-        for (hour, table) in of_hours.iter_mut().enumerate() {
-            let may = |number: &Number| allowed[hour].contains(&pair(number.row, number.column));
-            crossed::protect(table, &sides(k), may, &|row, column| shown.contains(&pair(row, column)));
+        let mut allowed = hours_allowed(&day, &of_hours, k);
+        // Who arrives somewhere is a visitor there, and of every place around it.
+        let apart = |hour: usize, number: &Number| {
+            visitors.is_none_or(|visitors| {
+                places.chain(number.column).filter_map(|node| node.checked_sub(1)).all(|place| match visitors
+                    .cells[visitors.grid.slot(hour, place as usize).0]
+                {
+                    Cell::Published(all) => all <= number.count || all - number.count >= k,
+                    Cell::Withheld | Cell::NoCoverage => true,
+                })
+            })
+        };
+        loop {
+            let mut shown = before.clone();
+            for (hour, table) in of_hours.iter_mut().enumerate() {
+                table.hide_all();
+                let may = |number: &Number| {
+                    allowed[hour].contains(&pair(number.row, number.column)) && apart(hour, number)
+                };
+                crossed::protect(table, &sides(k), may, &|row, column| shown.contains(&pair(row, column)));
+                shown = table.shown().map(|number| pair(number.row, number.column)).collect();
+            }
+            let telling = if k > 1 { telling_hours(&day, &of_hours, places, k) } else { Vec::new() };
+            if telling.is_empty() {
+                break;
+            }
+            for pair in telling {
+                allowed.iter_mut().for_each(|hour| _ = hour.remove(&pair));
+            }
+        }
+        let (mut pairs, mut shown) = (ProtectedPairs::default(), before);
+        for (hour, table) in of_hours.iter().enumerate() {
             shown = pairs.take(hour, table, k);
         }
         let _ = pairs.take(hours, &day, k);
@@ -409,8 +512,36 @@ impl PairWork<'_> {
     }
 }
 
+/// Pairs whose hours tell, through the day, what they withhold in some.
+///
+/// The day less the shown hours is what the other hours have together; and so it is for the number one step up, in the
+/// same hours. What that has in them beside this pair must be nobody's, or at least k trips for each of the hours.
+fn telling_hours(day: &CrossedTable, hours: &[CrossedTable], places: &Axis, k: u64) -> Vec<u64> {
+    let tells = |number: &&Number| {
+        let shown: Vec<&CrossedTable> =
+            hours.iter().filter(|hour| hour.is_shown(number.row, number.column)).collect();
+        let others = (hours.len() - shown.len()) as u64;
+        if shown.is_empty() || others == 0 {
+            return false;
+        }
+        let left = |row: u32, column: u32, of_day: u64| {
+            of_day - shown.iter().map(|hour| hour.count(row, column)).sum::<u64>()
+        };
+        let own = left(number.row, number.column, number.count);
+        let up = [
+            places.parent(number.column).map(|column| (number.row, column)),
+            places.parent(number.row).map(|row| (row, number.column)),
+        ];
+        up.into_iter().flatten().any(|(row, column)| {
+            let beside = left(row, column, day.count(row, column)) - own;
+            beside > 0 && beside < k * others
+        })
+    };
+    day.shown().filter(tells).map(|number| pair(number.row, number.column)).collect()
+}
+
 /// Which pairs each hour may show. Where too little would be left of the day, the smallest hours are withheld; what
-/// an hour withholds later leaves still more, and enough of it, for it was k at least.
+/// an hour withholds later leaves still more of this pair, for it was k at least.
 fn hours_allowed(day: &CrossedTable, hours: &[CrossedTable], k: u64) -> Vec<HashSet<u64>> {
     let mut allowed = vec![HashSet::new(); hours.len()];
     for number in day.shown() {

@@ -195,7 +195,8 @@ impl Calendar {
     /// One of its days as a calendar of its own.
     #[must_use]
     pub fn only(&self, day: &Day) -> Self {
-        self.between(day.start_us, day.end_us)
+        let day = self.days.iter().position(|other| other.date == day.date).unwrap_or(0);
+        self.slice(day, day + 1)
     }
 
     /// The days that have a part in a stretch of time, as a calendar of their own; the first day where none has.
@@ -204,6 +205,11 @@ impl Calendar {
         let last = self.days.len() - 1;
         let first = self.day_starts.before(from_us.saturating_add(1)).saturating_sub(1).min(last);
         let end = self.day_starts.before(until_us).clamp(first + 1, last + 1);
+        self.slice(first, end)
+    }
+
+    /// So many of its days as a calendar of their own.
+    fn slice(&self, first: usize, end: usize) -> Self {
         let days = &self.days[first..end];
         let (instants, hours) = (days[0].instants.start, days[0].hours.start);
         let part = |ticks: &Ticks, range: Range<usize>| Ticks::new(ticks.at_us[range].to_vec());
