@@ -11,13 +11,9 @@ use crate::{
     kept::Kept,
     occasions::{DWELL, Gathering, MOVES, VISITORS},
     reports::Reports,
+    residence::{ALL, OTHER},
     shape::ShapeError,
 };
-
-/// The word where a measure has no class.
-const ALL: &str = "all";
-/// The word for the classes that are withheld together.
-const OTHER: &str = "other";
 
 /// The rows of the report, as columns.
 #[derive(Default)]

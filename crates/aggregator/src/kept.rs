@@ -16,8 +16,9 @@ use crate::{
 pub(crate) type Presences = BTreeMap<i64, Option<i64>>;
 
 /// Published numbers of the days that are out, by occasion.
-#[derive(Default)]
 pub struct Kept {
+    /// The places around each occasion's area, and in it.
+    around: Vec<Around>,
     /// Groups that hold the visitors of the occasion, or lie in them.
     pub(crate) others: Vec<Vec<u64>>,
     /// The same by class of residence.
@@ -31,8 +32,12 @@ impl Kept {
     #[must_use]
     pub fn new(reports: &Reports) -> Self {
         let n = reports.areas.occasions.len();
-        let classes = vec![HashMap::new(); n];
-        Self { others: vec![Vec::new(); n], classes, presence: vec![Presences::new(); n] }
+        Self {
+            around: (0..n).map(|number| Around::new(number, reports)).collect(),
+            others: vec![Vec::new(); n],
+            classes: vec![HashMap::new(); n],
+            presence: vec![Presences::new(); n],
+        }
     }
 
     /// Keeps what a day has published of the occasions' areas, and of the places around and in them.
@@ -54,7 +59,7 @@ impl Kept {
         let Some(table) = today.presence().map(|table| &protected.tables[table]) else { return };
         let areas = &today.reports.areas;
         let (occasion, column) = (&areas.occasions[number], areas.column(number));
-        let inside = Around::new(number, today.reports).inside;
+        let inside = &self.around[number].inside;
         for (time, at_us) in today.calendar.instants().at_us().iter().enumerate() {
             if table.status(time, column) != Status::NoCoverage {
                 self.presence[number].insert(*at_us, expansion.of(table, time, column));
@@ -69,7 +74,7 @@ impl Kept {
     fn add_residence(&mut self, number: usize, today: &Today<'_>, protected: &Protected) {
         let Some(residence) = today.residence() else { return };
         let occasion = &today.reports.areas.occasions[number];
-        let around = Around::new(number, today.reports);
+        let around = &self.around[number];
         let rows = |places: &[PlaceId]| places.iter().map(|place| node(*place)).collect::<HashSet<_>>();
         let mut add = |pairs: &ProtectedPairs, time: usize, rows: HashSet<u32>| {
             for pair in pairs.pairs().iter().filter(|pair| pair.time == time && rows.contains(&pair.row)) {
@@ -90,7 +95,7 @@ impl Kept {
         let reports = gathering.reports;
         for (member, of) in gathering.members.iter().enumerate() {
             let Some(devices) = protected.tables[VISITORS].published(0, member) else { continue };
-            for place in Around::new(*of, reports).holding {
+            for place in &self.around[*of].holding {
                 exit.keep_group(place.index(), devices);
             }
             for number in 0..self.others.len() {
@@ -109,7 +114,7 @@ impl Kept {
     fn add_visitors(&mut self, number: usize, today: &Today<'_>, protected: &Protected) {
         let Some((hours, days)) = today.visitors() else { return };
         let occasion = &today.reports.areas.occasions[number];
-        let around = Around::new(number, today.reports);
+        let around = &self.around[number];
         let mut add = |table: &ProtectedTable, time: usize, from_us: i64, until_us: i64| {
             let places = around.of_period(occasion, from_us, until_us);
             self.others[number]

@@ -169,7 +169,7 @@ impl<'a> Gathering<'a> {
 }
 
 /// The instants in the window of an occasion.
-pub(crate) fn steps_of<'c>(occasion: &Occasion, calendar: &'c Calendar) -> &'c [i64] {
+fn steps_of<'c>(occasion: &Occasion, calendar: &'c Calendar) -> &'c [i64] {
     let instants = calendar.instants();
     &instants.at_us()[instants.before(occasion.from_us)..instants.before(occasion.until_us)]
 }

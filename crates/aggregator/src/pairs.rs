@@ -6,11 +6,12 @@ use polars::prelude::*;
 use throng_anonymiser::{Pair, ProtectedPairs, ProtectedTable};
 use throng_schema::{Period, PlaceTree, Status};
 
-use crate::{expansion::Expansion, reports::Reports, residence::Residences, shape::ShapeError};
-
-/// The word for whatever is withheld together, and for everybody.
-const OTHER: &str = "other";
-const ALL: &str = "all";
+use crate::{
+    expansion::Expansion,
+    reports::Reports,
+    residence::{ALL, OTHER, Residences},
+    shape::ShapeError,
+};
 
 /// A side of a row: its level and its code.
 type Named<'a> = (&'a str, &'a str);

@@ -207,20 +207,24 @@ impl Reports {
     #[must_use]
     pub fn today(&self, day: &Day) -> Today<'_> {
         let calendar = self.calendar.only(day);
+        let (tables, lattices) = (self.lay_out(&calendar), self.areas.lattices(&calendar));
+        Today { reports: self, calendar, tables, lattices }
+    }
+
+    /// Where the tables of a day stand.
+    fn lay_out(&self, calendar: &Calendar) -> Tables {
         let (mut shapes, mut sparse) = (Vec::new(), 0);
         let any = |reports: &[Report]| reports.iter().any(|report| self.makes(*report));
         let presence = any(&[Report::Presence, Report::Residence, Report::Context, Report::Occasions]);
         let visitors =
             any(&[Report::Visitors, Report::Residence, Report::Dwell, Report::Frequency, Report::Context]);
         let tree = &self.tree;
-        let presence = presence.then(|| Presence::lay_out(&calendar, &self.areas, &mut shapes));
-        let visitors = visitors.then(|| Visitors::lay_out(&calendar, tree, &mut shapes));
+        let presence = presence.then(|| Presence::lay_out(calendar, &self.areas, &mut shapes));
+        let visitors = visitors.then(|| Visitors::lay_out(calendar, tree, &mut shapes));
         let dwell = self.makes(Report::Dwell).then(|| Dwell::lay_out(tree, &mut shapes));
         let residence = self.makes(Report::Residence).then(|| Residence::lay_out(&mut sparse));
         let flows = self.makes(Report::Flows).then(|| Flows::lay_out(&mut sparse));
-        let tables = Tables { presence, visitors, dwell, residence, flows, shapes, sparse };
-        let lattices = self.areas.lattices(&calendar);
-        Today { reports: self, calendar, tables, lattices }
+        Tables { presence, visitors, dwell, residence, flows, shapes, sparse }
     }
 
     /// What protection must know of the window's visitors by how often they came: places, coverage, groups, classes.

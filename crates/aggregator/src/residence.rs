@@ -11,6 +11,10 @@ use crate::stay::Stay;
 /// users.
 pub(crate) const UNKNOWN: &str = "ZZ";
 
+/// The word for everybody and everywhere, and that for whatever is withheld together.
+pub(crate) const ALL: &str = "all";
+pub(crate) const OTHER: &str = "other";
+
 /// The classes of residence: everybody, countries, and what lies in the countries of the place tree.
 pub(crate) struct Residences {
     pub(crate) axis: Axis,
@@ -32,7 +36,7 @@ impl Residences {
         countries.extend(tree.of_level(Level::Country).map(|place| tree.code(place)));
         countries.insert(UNKNOWN);
         let countries: BTreeMap<&str, u32> = countries.into_iter().zip(1..).collect();
-        let (mut parents, mut levels, mut codes) = (vec![0], vec![None], vec!["all".to_owned()]);
+        let (mut parents, mut levels, mut codes) = (vec![0], vec![None], vec![ALL.to_owned()]);
         for code in countries.keys() {
             parents.push(0);
             levels.push(Some(Level::Country));
@@ -69,7 +73,7 @@ impl Residences {
 
     /// The word in the column `residence_level`.
     pub(crate) fn level(&self, class: u32) -> &'static str {
-        self.levels[class as usize].map_or("all", Level::as_str)
+        self.levels[class as usize].map_or(ALL, Level::as_str)
     }
 }
 

@@ -21,7 +21,7 @@
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher24;
 
-use crate::{axis::Axis, count_table::Tallied};
+use crate::{axis::Axis, count_table::Tallied, nested::tells_of_few};
 
 /// How the numbers along the first side hang together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,13 +344,9 @@ impl<'a> Work<'a> {
         let numbers = &mut self.table.numbers;
         let parts = &self.parts[&head][1];
         let shown = |part: &u32| numbers[*part as usize].shown;
-        let few = |people: Option<u64>| people.is_some_and(|people| people > 0 && people < self.crossing.k);
         let (whole, n) = (numbers[head as usize].count, parts.len() as u64);
         let sum: u64 = parts.iter().map(|part| numbers[*part as usize].count).sum();
-        if n < 2
-            || !parts.iter().all(shown)
-            || !(few(sum.checked_sub(whole)) || few((n * whole).checked_sub(sum)))
-        {
+        if !parts.iter().all(shown) || !tells_of_few(self.crossing.k, whole, sum, n) {
             return false;
         }
         let first = parts.iter().min_by_key(|part| self.order[**part as usize]);

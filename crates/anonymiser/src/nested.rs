@@ -86,10 +86,16 @@ fn overlap_to_hide(k: u64, whole: Cell, parts: impl Iterator<Item = (usize, Cell
         n += 1;
         smallest = Some(smallest.map_or((devices, part), |other| other.min((devices, part))));
     }
-    // One part is all of the whole, and nobody is in two.
+    tells_of_few(k, whole, sum, n).then_some(smallest?.1)
+}
+
+/// Whether `n` parts that fill a whole, and add up to `sum`, tell of a few people who are in several of them, or not in
+/// all.
+pub(crate) fn tells_of_few(k: u64, whole: u64, sum: u64, n: u64) -> bool {
     let few = |people: u64| people > 0 && people < k;
-    let (more_than_once, not_in_all) = (sum.checked_sub(whole)?, (n * whole).checked_sub(sum)?);
-    (n > 1 && (few(more_than_once) || few(not_in_all))).then_some(smallest?.1)
+    let (more_than_once, not_in_all) = (sum.checked_sub(whole), (n * whole).checked_sub(sum));
+    // One part is all of the whole, and nobody is in two.
+    n > 1 && more_than_once.zip(not_in_all).is_some_and(|(several, not_all)| few(several) || few(not_all))
 }
 
 impl Nest<'_> {
