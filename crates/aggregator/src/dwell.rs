@@ -33,7 +33,7 @@ pub(crate) struct Dwell {
 impl Dwell {
     pub(crate) fn lay_out(tree: &PlaceTree, shapes: &mut Vec<Shape>) -> Self {
         let grid = Grid::new(1, tree.len() * CLASSES.len());
-        shapes.push(Shape { grid });
+        shapes.push(Shape::marked(grid));
         Self { table: shapes.len() - 1, grid }
     }
 

@@ -61,7 +61,7 @@ impl<'a> Gathering<'a> {
             first_step.push(moves);
             moves += KINDS * steps.len();
         }
-        let shape = |slots: usize| Shape { grid: Grid::new(1, slots) };
+        let shape = |slots: usize| Shape::marked(Grid::new(1, slots));
         let shapes = [shape(members.len()), shape(members.len() * dwell::CLASSES.len()), shape(moves)];
         let occasions = || members.iter().map(|number| &reports.areas.occasions[*number]);
         let from_us = occasions().map(|occasion| occasion.from_us).min().unwrap_or_default();

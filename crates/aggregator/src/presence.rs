@@ -8,22 +8,19 @@ use crate::{areas::Areas, stay::Stay};
 /// Where the table of presence stands.
 pub(crate) struct Presence {
     pub(crate) table: usize,
-    grid: Grid,
 }
 
 impl Presence {
     pub(crate) fn lay_out(calendar: &Calendar, areas: &Areas, shapes: &mut Vec<Shape>) -> Self {
         let grid = Grid::new(calendar.instants().at_us().len(), areas.lattice.slots());
-        shapes.push(Shape { grid });
-        Self { table: shapes.len() - 1, grid }
+        shapes.push(Shape::held(grid));
+        Self { table: shapes.len() - 1 }
     }
 
     /// The instants in the stay: `from <= instant < until`. Only the part of the postal code is marked, for presence
     /// adds up.
     pub(crate) fn mark(&self, stay: &Stay<u32>, calendar: &Calendar, areas: &Areas, ballot: &mut Ballot<'_>) {
         let (instants, slot) = (calendar.instants(), areas.lattice.slot(stay.place as usize));
-        for instant in instants.before(stay.from_us)..instants.before(stay.until_us) {
-            ballot.mark(self.table, self.grid.slot(instant, slot));
-        }
+        ballot.hold(self.table, instants.before(stay.from_us)..instants.before(stay.until_us), slot);
     }
 }

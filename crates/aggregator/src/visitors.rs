@@ -19,7 +19,7 @@ impl Visitors {
     pub(crate) fn lay_out(calendar: &Calendar, tree: &PlaceTree, shapes: &mut Vec<Shape>) -> Self {
         let hour_grid = Grid::new(calendar.hours().at_us().len(), tree.len());
         let day_grid = Grid::new(calendar.days().len(), tree.len());
-        shapes.extend([Shape { grid: hour_grid }, Shape { grid: day_grid }]);
+        shapes.extend([Shape::marked(hour_grid), Shape::marked(day_grid)]);
         Self { hours: shapes.len() - 2, days: shapes.len() - 1, hour_grid, day_grid }
     }
 

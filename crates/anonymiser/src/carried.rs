@@ -78,7 +78,7 @@ impl Carried {
     /// number of days. A slot is a place's number times `classes`, plus the class.
     #[must_use]
     pub fn count(self, places: usize, classes: usize, class_of: impl Fn(u8) -> usize) -> CountTable {
-        let shape = Shape { grid: Grid::new(1, places * classes) };
+        let shape = Shape::marked(Grid::new(1, places * classes));
         let (mut devices, mut weights) = (vec![0; shape.grid.len()], vec![0; shape.grid.len()]);
         for shard in self.shards {
             let shard = shard.into_inner().unwrap_or_else(PoisonError::into_inner);

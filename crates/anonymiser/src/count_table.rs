@@ -1,5 +1,7 @@
 //! Tables of counts that nobody can read, and the ballot by which one person enters them.
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 use throng_schema::{Grid, Slot};
 
@@ -8,6 +10,21 @@ use throng_schema::{Grid, Slot};
 pub struct Shape {
     /// Its times by its slots: the places, or what else its report counts.
     pub grid: Grid,
+    held: bool,
+}
+
+impl Shape {
+    /// A table whose slots are marked one by one ([`Ballot::mark`]).
+    #[must_use]
+    pub fn marked(grid: Grid) -> Self {
+        Self { grid, held: false }
+    }
+
+    /// A table in which nobody is in two places at one time: slots are held for a while ([`Ballot::hold`]).
+    #[must_use]
+    pub fn held(grid: Grid) -> Self {
+        Self { grid, held: true }
+    }
 }
 
 /// Counts of devices by time and place. It can be added to another and protected, once; never read.
@@ -113,11 +130,41 @@ fn add(sums: &mut [u64], terms: &[u64]) {
 /// The counters of one thread for one table.
 struct Counter {
     shape: Shape,
+    /// Of a table that is marked, counts. Of one that is held, their changes from the time before; their sums never
+    /// fall below zero, though a change may, and wraps. They have a time more, for what ends with the last.
     devices: Vec<u32>,
     /// Empty where nobody is weighed.
     weights: Vec<u64>,
-    /// The last person who marked the slot.
+    /// The last person who marked the slot; empty in a table that is held.
     last: Vec<u32>,
+    /// The last person who held anything, and until what time.
+    held: (u32, usize),
+}
+
+impl Counter {
+    fn new(shape: Shape, weighed: bool) -> Self {
+        let Shape { grid, held } = shape;
+        let slots = if held { grid.len() + grid.places() } else { grid.len() };
+        let of = |wanted: bool| if wanted { slots } else { 0 };
+        let (devices, last) = (vec![0; slots], vec![0; of(!held)]);
+        Self { shape, devices, weights: vec![0; of(weighed)], last, held: (0, 0) }
+    }
+
+    fn into_table(self) -> CountTable {
+        let Self { shape, mut devices, mut weights, .. } = self;
+        if shape.held {
+            let (slots, places) = (shape.grid.len(), shape.grid.places());
+            for slot in places..slots {
+                devices[slot] = devices[slot].wrapping_add(devices[slot - places]);
+            }
+            for slot in places..slots.min(weights.len()) {
+                weights[slot] = weights[slot].wrapping_add(weights[slot - places]);
+            }
+            devices.truncate(slots);
+            weights.truncate(slots);
+        }
+        CountTable { shape, devices: devices.into_iter().map(u64::from).collect(), weights }
+    }
 }
 
 /// A sparse counter of one thread, and what the present person has marked in it.
@@ -141,14 +188,8 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn new(shapes: &[Shape], sparse: usize, weighed: bool) -> Self {
-        let counter = |shape: &Shape| Counter {
-            shape: *shape,
-            devices: vec![0; shape.grid.len()],
-            weights: vec![0; if weighed { shape.grid.len() } else { 0 }],
-            last: vec![0; shape.grid.len()],
-        };
         Self {
-            tables: shapes.iter().map(counter).collect(),
+            tables: shapes.iter().map(|shape| Counter::new(*shape, weighed)).collect(),
             sparse: (0..sparse).map(|_| SparseCounter::default()).collect(),
             person: 0,
             weight: 0,
@@ -160,7 +201,10 @@ impl Counters {
     /// A ballot for the next person.
     pub(crate) fn next_ballot(&mut self) -> Ballot<'_> {
         if self.person == u32::MAX {
-            self.tables.iter_mut().for_each(|table| table.last.fill(0));
+            for table in &mut self.tables {
+                table.last.fill(0);
+                table.held = (0, 0);
+            }
             self.person = 0;
         }
         self.person += 1;
@@ -186,13 +230,8 @@ impl Counters {
     }
 
     pub(crate) fn into_tables(self) -> (Vec<CountTable>, Vec<SparseTable>) {
-        let table = |counter: Counter| CountTable {
-            shape: counter.shape,
-            devices: counter.devices.into_iter().map(u64::from).collect(),
-            weights: counter.weights,
-        };
         let sparse = self.sparse.into_iter().map(|counter| counter.table);
-        (self.tables.into_iter().map(table).collect(), sparse.collect())
+        (self.tables.into_iter().map(Counter::into_table).collect(), sparse.collect())
     }
 }
 
@@ -217,7 +256,7 @@ impl Ballot<'_> {
     /// This person was in the slot. Saying so again changes nothing.
     ///
     /// # Panics
-    /// When the table or the slot does not exist.
+    /// When the table or the slot does not exist, or the table is one that is held.
     #[inline]
     pub fn mark(&mut self, table: usize, slot: Slot) {
         let person = self.0.person;
@@ -229,6 +268,32 @@ impl Ballot<'_> {
             if let Some(weights) = counter.weights.get_mut(slot.0) {
                 *weights += u64::from(self.0.weight);
             }
+        }
+    }
+
+    /// This person was in one place of the grid at all of these times. Times before the end of what was said last of
+    /// this person are passed over: nobody is in two places at once, or twice in one.
+    ///
+    /// # Panics
+    /// When the table, the place or a time does not exist, or the table is one that is marked.
+    #[inline]
+    pub fn hold(&mut self, table: usize, times: Range<usize>, place: usize) {
+        let (person, weight) = (self.0.person, u64::from(self.0.weight));
+        let counter = &mut self.0.tables[table];
+        let grid = counter.shape.grid;
+        let told = if counter.held.0 == person { counter.held.1 } else { 0 };
+        let from = times.start.max(told);
+        if from >= times.end {
+            return;
+        }
+        assert!(counter.shape.held && times.end <= grid.times() && place < grid.places());
+        counter.held = (person, times.end);
+        let (first, past) = (from * grid.places() + place, times.end * grid.places() + place);
+        counter.devices[first] = counter.devices[first].wrapping_add(1);
+        counter.devices[past] = counter.devices[past].wrapping_sub(1);
+        if !counter.weights.is_empty() {
+            counter.weights[first] = counter.weights[first].wrapping_add(weight);
+            counter.weights[past] = counter.weights[past].wrapping_sub(weight);
         }
     }
 

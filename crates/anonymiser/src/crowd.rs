@@ -2,7 +2,7 @@
 
 use std::{
     ops::Range,
-    sync::{Mutex, PoisonError},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use hashbrown::HashMap;
@@ -11,8 +11,8 @@ use throng_schema::VersionIx;
 use crate::{
     carried::Carried,
     count_table::{Ballot, Counted, Counters, Found, Shape},
-    entrance::{Entrance, Lane, Session, Shard},
-    layout::{Event, Frame, FrameError, Layout},
+    entrance::{Entrance, Lane, Session},
+    layout::{Frame, FrameError, Layout, Rest, SHARDS},
     share::Share,
     subscriber::Subscribers,
     trajectory::{Home, Sighting, Trajectory},
@@ -47,8 +47,8 @@ pub enum GatherError<E> {
 pub struct Crowd {
     layout: Layout,
     frame: Frame,
-    /// The parts of each shard, one per thread that met its people.
-    shards: Vec<Vec<Shard>>,
+    /// What each thread gathered.
+    lanes: Vec<Lane>,
     /// Home networks by identity.
     homes: HashMap<u64, u16>,
     left_over: Option<Share>,
@@ -105,14 +105,13 @@ impl Crowd {
             let known = homes.entry(Layout::identity_of(pseudonym)).or_insert(mcc);
             *known = mcc.min(*known);
         }
-        Ok((Self { layout, frame: frame.clone(), shards: by_shard(lanes), homes, left_over }, tally))
+        Ok((Self { layout, frame: frame.clone(), lanes, homes, left_over }, tally))
     }
 
-    /// How many events, and halves of sessions, it holds.
+    /// How many events it holds; a session counts as three.
     #[must_use]
     pub fn events(&self) -> u64 {
-        let of = |part: &Shard| part.events() as u64;
-        self.shards.iter().flatten().map(of).sum()
+        self.lanes.iter().flat_map(|lane| (0..SHARDS).map(|shard| lane.len(shard) as u64)).sum()
     }
 
     /// The people who did not fit the memory, to be counted in another pass.
@@ -133,63 +132,80 @@ impl Crowd {
         M: Fn(VersionIx, i64) -> Option<VersionIx> + Sync,
         V: Fn(&Trajectory<'_>, &mut Ballot<'_>) + Sync,
     {
-        let Self { layout, frame, shards, homes, .. } = self;
-        let queue = Mutex::new(shards.into_iter().enumerate());
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let counted = rayon::broadcast(|_| {
-            let mut desk = Desk::new(&layout, &frame, sitting, &homes);
-            while let Some((shard, parts)) = next() {
-                desk.count(shard, parts, &moved, sift, &visit);
-            }
-            desk.finish()
-        });
-        counted
-            .into_iter()
-            .reduce(Counted::absorb)
-            .unwrap_or_else(|| Desk::new(&layout, &frame, sitting, &homes).finish())
+        let Self { layout, frame, lanes, homes, .. } = self;
+        let room = Room { layout: &layout, frame: &frame, lanes: &lanes, sitting, homes: &homes };
+        let steps = Steps { moved, sift, visit };
+        if layout.rest_fits_word() { room.count::<u64>(&steps) } else { room.count::<u128>(&steps) }
     }
 }
 
-fn by_shard(lanes: Vec<Lane>) -> Vec<Vec<Shard>> {
-    let mut shards: Vec<Vec<Shard>> = Vec::new();
-    for lane in lanes {
-        shards.resize_with(shards.len().max(lane.shards.len()), Vec::new);
-        for (all, part) in shards.iter_mut().zip(lane.shards) {
-            all.push(part);
-        }
+/// The version of a cell that holds at another time.
+trait Moved: Fn(VersionIx, i64) -> Option<VersionIx> + Sync {}
+impl<F: Fn(VersionIx, i64) -> Option<VersionIx> + Sync> Moved for F {}
+
+/// What marks the slots of one person.
+trait Visit: Fn(&Trajectory<'_>, &mut Ballot<'_>) + Sync {}
+impl<F: Fn(&Trajectory<'_>, &mut Ballot<'_>) + Sync> Visit for F {}
+
+/// What is done with the rows of each person, one after the other.
+struct Steps<'a, M, V> {
+    moved: M,
+    sift: Option<Sift<'a>>,
+    visit: V,
+}
+
+impl Room<'_> {
+    /// Whoever is free counts the next shard.
+    fn count<R: Rest>(&self, steps: &Steps<'_, impl Moved, impl Visit>) -> Counted {
+        let next = AtomicUsize::new(0);
+        let counted = rayon::broadcast(|_| {
+            let (mut desk, mut events) = (Desk::new(self), Vec::<R>::new());
+            loop {
+                let shard = next.fetch_add(1, Ordering::Relaxed);
+                if shard >= SHARDS {
+                    return desk.finish();
+                }
+                desk.count(shard, &mut events, steps);
+            }
+        });
+        counted.into_iter().reduce(Counted::absorb).unwrap_or_else(|| Desk::new(self).finish())
     }
-    shards
 }
 
 /// Where one thread counts one shard after the other.
 struct Desk<'a> {
-    layout: &'a Layout,
-    frame: &'a Frame,
-    sitting: &'a Sitting<'a>,
-    homes: &'a HashMap<u64, u16>,
+    room: &'a Room<'a>,
     counters: Counters,
     devices: u64,
     found: [Vec<u64>; Found::ALL.len()],
-    events: Vec<Event>,
+    people: People,
+    /// The number of each event's person, in the order in which the events lie.
+    numbers: Vec<u32>,
+    /// Of each person by number: where the person's next event goes.
+    next: Vec<u32>,
     sightings: Vec<Sighting>,
 }
 
+/// What all desks of a count look at.
+struct Room<'a> {
+    layout: &'a Layout,
+    frame: &'a Frame,
+    lanes: &'a [Lane],
+    sitting: &'a Sitting<'a>,
+    homes: &'a HashMap<u64, u16>,
+}
+
 impl<'a> Desk<'a> {
-    fn new(
-        layout: &'a Layout,
-        frame: &'a Frame,
-        sitting: &'a Sitting<'a>,
-        homes: &'a HashMap<u64, u16>,
-    ) -> Self {
+    fn new(room: &'a Room<'a>) -> Self {
+        let Sitting { shapes, sparse, weighed, .. } = room.sitting;
         Self {
-            layout,
-            frame,
-            sitting,
-            homes,
-            counters: Counters::new(sitting.shapes, sitting.sparse, sitting.weighed),
+            room,
+            counters: Counters::new(shapes, *sparse, *weighed),
             devices: 0,
-            found: Found::ALL.map(|_| vec![0; frame.files]),
-            events: Vec::new(),
+            found: Found::ALL.map(|_| vec![0; room.frame.files]),
+            people: People::default(),
+            numbers: Vec::new(),
+            next: Vec::new(),
             sightings: Vec::new(),
         }
     }
@@ -199,114 +215,46 @@ impl<'a> Desk<'a> {
         Counted { devices: self.devices, found: self.found, tables, sparse }
     }
 
-    fn count(
+    /// Counts the people of one shard, in the order of their numbers.
+    fn count<R: Rest>(
         &mut self,
         shard: usize,
-        parts: Vec<Shard>,
-        moved: impl Fn(VersionIx, i64) -> Option<VersionIx>,
-        sift: Option<Sift<'_>>,
-        visit: impl Fn(&Trajectory<'_>, &mut Ballot<'_>),
+        events: &mut Vec<R>,
+        steps: &Steps<'_, impl Moved, impl Visit>,
     ) {
-        let sessions = self.lay_out(parts);
-        self.events.sort_unstable();
-        self.drop_duplicates();
-        if let Some(sift) = sift {
-            self.sift(&sessions, sift);
-        }
-        if !sessions.is_empty() {
-            self.merge(sessions, moved);
-        }
-        self.walk(shard, visit);
-    }
-
-    /// One contiguous run of the shard's events, and its sessions.
-    fn lay_out(&mut self, parts: Vec<Shard>) -> Vec<Session> {
-        self.events.clear();
-        let mut sessions = Vec::new();
-        for part in parts {
-            for block in part.full.into_iter().chain([part.open]) {
-                self.events.extend(block);
-            }
-            sessions.extend(part.sessions);
-        }
-        sessions
-    }
-
-    /// A row with the person, time and cell of another is a duplicate; the file that sorts first keeps it.
-    fn drop_duplicates(&mut self) {
-        let (layout, own, [duplicates, ..]) = (self.layout, &self.sitting.own_us, &mut self.found);
-        self.events.dedup_by(|later, kept| {
-            let same = layout.identity(*later) == layout.identity(*kept);
-            duplicates[layout.file(*later)] += u64::from(same && own.contains(&layout.at_us(*later)));
-            same
-        });
-    }
-
-    /// Takes out what is no presence of a person.
-    fn sift(&mut self, sessions: &[Session], sift: Sift<'_>) {
-        let (layout, own, found) = (self.layout, &self.sitting.own_us, &mut self.found);
-        let mut sessions: Vec<u64> = sessions.iter().map(|session| session.person).collect();
-        sessions.sort_unstable();
-        let mut verdicts: Vec<Option<Found>> = Vec::with_capacity(self.events.len());
-        let alike = |a: &Event, b: &Event| layout.person_of(*a) == layout.person_of(*b);
-        for person in self.events.chunk_by(alike) {
-            let first = verdicts.len();
-            verdicts.resize(first + person.len(), None);
-            if sessions.binary_search(&layout.person_of(person[0])).is_err() {
-                self.sightings.clear();
-                self.sightings.extend(person.iter().map(|event| sighting(layout, *event)));
-                sift(&self.sightings, &mut verdicts[first..]);
-            }
-        }
-        let mut verdicts = verdicts.into_iter();
-        self.events.retain(|event| {
-            let Some(why) = verdicts.next().flatten() else { return true };
-            found[why as usize][layout.file(*event)] += u64::from(own.contains(&layout.at_us(*event)));
-            false
-        });
-    }
-
-    /// Sessions become the events they imply: at the start, at the end, and every `hold` in between.
-    fn merge(&mut self, mut sessions: Vec<Session>, moved: impl Fn(VersionIx, i64) -> Option<VersionIx>) {
-        sessions.sort_unstable();
-        let (layout, frame, own) = (self.layout, self.frame, &self.sitting.own_us);
-        let [duplicates, ..] = &mut self.found;
-        let row = |s: &Session| (s.person, s.start_us, s.version);
-        sessions.dedup_by(|later, kept| {
-            let same = row(later) == row(kept);
-            duplicates[later.file as usize] += u64::from(same && own.contains(&later.start_us));
-            same
-        });
-        self.events.retain(|event| {
-            let of_event = (layout.person_of(*event), layout.at_us(*event), layout.version(*event));
-            let same = sessions.binary_search_by_key(&of_event, row).is_ok();
-            duplicates[layout.file(*event)] += u64::from(same && own.contains(&layout.at_us(*event)));
-            !same
-        });
-        for session in &sessions {
-            for at_us in implied(session, frame) {
-                if let Some(version) = moved(session.version, at_us) {
-                    self.events.push(layout.event(session.person, at_us, version, session.file));
-                }
-            }
-        }
-        self.events.sort_unstable();
-        // What a session implies may coincide with a row of its own; that is one event, and no duplicate row.
-        self.events.dedup_by_key(|event| layout.identity(*event));
-    }
-
-    fn walk(&mut self, shard: usize, visit: impl Fn(&Trajectory<'_>, &mut Ballot<'_>)) {
-        let (layout, sitting) = (self.layout, self.sitting);
+        let Room { layout, sitting, .. } = *self.room;
+        let sessions = self.sessions(shard);
+        let people = self.number(shard, &sessions);
+        self.lay_out(shard, &people, events);
         let mut carried = sitting.carried.map(|carried| carried.shard(shard));
         let mut walk = carried.as_ref().map(|carried| carried.walk());
-        for events in self.events.chunk_by(|a, b| layout.person_of(*a) == layout.person_of(*b)) {
+        let (mut sessions, mut from) = (sessions.as_slice(), 0);
+        let mut own = Vec::new();
+        for (person, number) in people {
+            let until = self.next[number as usize] as usize;
+            let (ours, others) = sessions.split_at(sessions.partition_point(|s| s.person == person));
+            sessions = others;
+            let rows = &mut events[std::mem::replace(&mut from, until)..until];
+            sort(rows);
+            let left = self.drop_duplicates(rows);
+            let rows = &mut rows[..left];
+            let rows = if ours.is_empty() {
+                let left = steps.sift.map_or(left, |sift| self.sift(rows, sift));
+                &rows[..left]
+            } else {
+                self.merge(rows, ours, &steps.moved, &mut own);
+                &own[..]
+            };
+            if rows.is_empty() {
+                continue;
+            }
             self.devices += 1;
             self.sightings.clear();
-            self.sightings.extend(events.iter().map(|event| sighting(layout, *event)));
-            let person = layout.person_of(events[0]);
-            let home = self.home(Layout::identity_in(shard, person));
+            self.sightings.extend(rows.iter().map(|rest| sighting(layout, *rest)));
+            let home = self.room.home(Layout::identity_in(shard, person));
             let remembered = carried.as_ref().zip(walk.as_mut()).and_then(|(c, walk)| c.recall(walk, person));
-            visit(&Trajectory::new(&self.sightings, home, remembered), &mut self.counters.next_ballot());
+            let trajectory = Trajectory::new(&self.sightings, home, remembered);
+            (steps.visit)(&trajectory, &mut self.counters.next_ballot());
             let said = self.counters.close_ballot();
             if let Some(walk) = &mut walk {
                 walk.met(person, &said);
@@ -317,6 +265,135 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// The sessions of a shard in order, each once.
+    fn sessions(&mut self, shard: usize) -> Vec<Session> {
+        let mut sessions: Vec<Session> =
+            self.room.lanes.iter().flat_map(|lane| lane.sessions(shard)).copied().collect();
+        sessions.sort_unstable();
+        let (own, [duplicates, ..]) = (&self.room.sitting.own_us, &mut self.found);
+        sessions.dedup_by(|later, kept| {
+            let same = row(later) == row(kept);
+            duplicates[later.file as usize] += u64::from(same && own.contains(&later.start_us));
+            same
+        });
+        sessions
+    }
+
+    /// Numbers the people of a shard as they come, and counts the events of each; gives them in order.
+    fn number(&mut self, shard: usize, sessions: &[Session]) -> Vec<(u64, u32)> {
+        let Room { layout, lanes, .. } = *self.room;
+        self.people.clear();
+        self.numbers.clear();
+        self.next.clear();
+        for session in sessions {
+            if self.people.number(session.person) as usize == self.next.len() {
+                self.next.push(0);
+            }
+        }
+        for event in lanes.iter().flat_map(|lane| lane.events(shard)).flatten() {
+            let number = self.people.number(layout.person_of(*event));
+            self.numbers.push(number);
+            match self.next.get_mut(number as usize) {
+                Some(events) => *events += 1,
+                None => self.next.push(1),
+            }
+        }
+        let mut people: Vec<(u64, u32)> = self.people.known.iter().copied().zip(0..).collect();
+        people.sort_unstable();
+        people
+    }
+
+    /// Lays the events of each person together, in the order of the people; then `next` tells where each one's end.
+    fn lay_out<R: Rest>(&mut self, shard: usize, people: &[(u64, u32)], events: &mut Vec<R>) {
+        let Room { layout, lanes, .. } = *self.room;
+        let mut start = 0;
+        for (_, number) in people {
+            start += std::mem::replace(&mut self.next[*number as usize], start);
+        }
+        if events.len() < self.numbers.len() {
+            events.resize(self.numbers.len(), R::of(0));
+        }
+        let rows = lanes.iter().flat_map(|lane| lane.events(shard)).flatten();
+        for (event, number) in rows.zip(&self.numbers) {
+            let next = &mut self.next[*number as usize];
+            events[*next as usize] = layout.rest_of(*event);
+            *next += 1;
+        }
+    }
+
+    /// A row with the person, time and cell of another is a duplicate; the file that sorts first keeps it. Says how
+    /// many rows are left, which are the first ones.
+    fn drop_duplicates<R: Rest>(&mut self, rows: &mut [R]) -> usize {
+        let (layout, own, [duplicates, ..]) = (self.room.layout, &self.room.sitting.own_us, &mut self.found);
+        let mut left = 0;
+        for i in 0..rows.len() {
+            let row = rows[i];
+            if left > 0 && layout.identity(rows[left - 1]) == layout.identity(row) {
+                duplicates[layout.file(row)] += u64::from(own.contains(&layout.at_us(row)));
+            } else {
+                rows[left] = row;
+                left += 1;
+            }
+        }
+        left
+    }
+
+    /// Takes out what is no presence of a person; says how many rows are left, which are the first ones.
+    fn sift<R: Rest>(&mut self, rows: &mut [R], sift: Sift<'_>) -> usize {
+        let (layout, own) = (self.room.layout, &self.room.sitting.own_us);
+        self.sightings.clear();
+        self.sightings.extend(rows.iter().map(|rest| sighting(layout, *rest)));
+        let mut verdicts = vec![None; rows.len()];
+        sift(&self.sightings, &mut verdicts);
+        let mut left = 0;
+        for (i, verdict) in verdicts.into_iter().enumerate() {
+            let row = rows[i];
+            match verdict {
+                Some(why) => {
+                    self.found[why as usize][layout.file(row)] += u64::from(own.contains(&layout.at_us(row)));
+                }
+                None => {
+                    rows[left] = row;
+                    left += 1;
+                }
+            }
+        }
+        left
+    }
+
+    /// One person's sessions become the events they imply: at the start, at the end, and every `hold` in between.
+    fn merge<R: Rest>(&mut self, rows: &[R], sessions: &[Session], moved: &impl Moved, all: &mut Vec<R>) {
+        let Room { layout, frame, sitting, .. } = *self.room;
+        let [duplicates, ..] = &mut self.found;
+        all.clear();
+        for rest in rows {
+            let of_event = (sessions[0].person, layout.at_us(*rest), layout.version(*rest));
+            if sessions.binary_search_by_key(&of_event, row).is_ok() {
+                let own = sitting.own_us.contains(&layout.at_us(*rest));
+                duplicates[layout.file(*rest)] += u64::from(own);
+            } else {
+                all.push(*rest);
+            }
+        }
+        for session in sessions {
+            for at_us in implied(session, frame) {
+                if let Some(version) = moved(session.version, at_us) {
+                    all.push(layout.rest(at_us, version, session.file));
+                }
+            }
+        }
+        all.sort_unstable();
+        // What a session implies may coincide with a row of its own; that is one event, and no duplicate row.
+        all.dedup_by_key(|rest| layout.identity(*rest));
+    }
+}
+
+/// What tells rows that are sessions apart.
+fn row(session: &Session) -> (u64, i64, VersionIx) {
+    (session.person, session.start_us, session.version)
+}
+
+impl Room<'_> {
     #[inline]
     fn home(&self, identity: u64) -> Home {
         if self.homes.is_empty() && self.sitting.subscribers.knows_no_residence() {
@@ -327,9 +404,81 @@ impl<'a> Desk<'a> {
     }
 }
 
+/// The people of a shard, numbered as they come.
+#[derive(Default)]
+struct People {
+    /// One more than a number, or nothing; a power of two of them, at most half of them taken.
+    slots: Vec<u32>,
+    known: Vec<u64>,
+}
+
+impl People {
+    fn clear(&mut self) {
+        self.slots.fill(0);
+        self.known.clear();
+    }
+
+    /// The number of a person. Pseudonyms are spread evenly, so that their last bits say where to look.
+    #[inline]
+    fn number(&mut self, person: u64) -> u32 {
+        if 2 * self.known.len() >= self.slots.len() {
+            self.grow();
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = slot_of(person, mask);
+        loop {
+            match self.slots[at] {
+                0 => break,
+                number if self.known[number as usize - 1] == person => return number - 1,
+                _ => at = (at + 1) & mask,
+            }
+        }
+        self.known.push(person);
+        self.slots[at] = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        self.slots[at] - 1
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let len = (2 * self.slots.len()).max(1_024);
+        self.slots.clear();
+        self.slots.resize(len, 0);
+        for (person, number) in self.known.iter().zip(1..) {
+            let mut at = slot_of(*person, len - 1);
+            while self.slots[at] != 0 {
+                at = (at + 1) & (len - 1);
+            }
+            self.slots[at] = number;
+        }
+    }
+}
+
 #[inline]
-fn sighting(layout: &Layout, event: Event) -> Sighting {
-    Sighting { at_us: layout.at_us(event), cell: layout.version(event) }
+fn slot_of(person: u64, mask: usize) -> usize {
+    usize::try_from(person & mask as u64).unwrap_or(0)
+}
+
+/// Sorts one person's rows. Files are mostly in the order of time, so most rows lie where they belong, or nearly.
+fn sort<R: Ord + Copy>(rows: &mut [R]) {
+    let mut patience = 4 * rows.len();
+    for i in 1..rows.len() {
+        let row = rows[i];
+        let mut at = i;
+        while at > 0 && rows[at - 1] > row {
+            rows[at] = rows[at - 1];
+            at -= 1;
+        }
+        rows[at] = row;
+        match patience.checked_sub(i - at) {
+            Some(left) => patience = left,
+            None => return rows.sort_unstable(),
+        }
+    }
+}
+
+#[inline]
+fn sighting<R: Rest>(layout: &Layout, rest: R) -> Sighting {
+    Sighting { at_us: layout.at_us(rest), cell: layout.version(rest) }
 }
 
 /// The times in the frame at which a session stands for an event.

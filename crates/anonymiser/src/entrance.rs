@@ -12,20 +12,15 @@ use hashbrown::{HashMap, hash_map::Entry};
 use throng_schema::VersionIx;
 
 use crate::{
+    arena::{Arena, BLOCK},
     layout::{Event, Frame, Layout, SHARDS},
     recent::Recent,
     share::Share,
     subscriber::Subscribers,
 };
 
-/// Events in a block. Blocks of 4 KiB waste little where a shard holds few, and cost nothing to hand over.
-const BLOCK: usize = 256;
-
-/// Events a batch holds before it takes its thread's lane: few enough to stay in the first-level cache.
-const BATCH: usize = 1_024;
-
 /// What two words of memory an admitted session stands for beside an event.
-const EVENTS_PER_SESSION: usize = 2;
+const EVENTS_PER_SESSION: usize = 3;
 
 /// What a home network takes of the room for events: 16 bytes.
 const EVENTS_PER_HOME: usize = 1;
@@ -37,7 +32,7 @@ const HOMES_RECENT: usize = 4_096;
 ///
 /// The order of the fields is the order of sorting: of rows with the same person, start and cell, the one that
 /// ends last comes first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Session {
     pub(crate) person: u64,
     pub(crate) start_us: i64,
@@ -46,23 +41,20 @@ pub(crate) struct Session {
     pub(crate) file: u32,
 }
 
-/// The events of the people of one shard, in blocks, as one thread saw them.
+/// The events of the people of one shard, as one thread at a time saw them.
 #[derive(Default)]
-pub(crate) struct Shard {
-    pub(crate) full: Vec<Vec<Event>>,
-    pub(crate) open: Vec<Event>,
-    pub(crate) sessions: Vec<Session>,
+struct Shard {
+    /// Numbers of blocks in the arena; all but the last are full.
+    blocks: Vec<u32>,
+    sessions: Vec<Session>,
 }
 
-impl Shard {
-    pub(crate) fn events(&self) -> usize {
-        self.full.len() * BLOCK + self.open.capacity() + EVENTS_PER_SESSION * self.sessions.len()
-    }
-}
-
-/// What one thread has gathered.
+/// What one thread at a time has gathered.
 pub(crate) struct Lane {
-    pub(crate) shards: Vec<Shard>,
+    arena: Arena,
+    /// Where in the arena the next event of each shard goes, in a block of its own.
+    cursors: Vec<usize>,
+    shards: Vec<Shard>,
     /// The mobile country code of the home network by pseudonym, of those whose rows told it: the smallest, where
     /// rows differ, so that it does not depend on their order.
     pub(crate) homes: HashMap<u64, u16>,
@@ -70,9 +62,50 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    /// What a batch is left with that has handed its lane in.
+    fn nothing() -> Self {
+        let (cursors, shards, homes) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { arena: Arena::default(), cursors, shards, homes, limit_seen: 0 }
+    }
+
     fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
-        Self { shards, homes: HashMap::new(), limit_seen: SHARDS }
+        let (arena, cursors) = (Arena::default(), vec![0; SHARDS]);
+        Self { arena, cursors, shards, homes: HashMap::new(), limit_seen: SHARDS }
+    }
+
+    /// The events of a shard, block by block, in the order in which they came.
+    pub(crate) fn events(&self, shard: usize) -> impl Iterator<Item = &[Event]> {
+        let (blocks, cursor) = (&self.shards[shard].blocks, self.cursors[shard]);
+        blocks.iter().enumerate().map(move |(i, block)| {
+            let last = i + 1 == blocks.len() && cursor % BLOCK > 0;
+            &self.arena.block(*block)[..if last { cursor % BLOCK } else { BLOCK }]
+        })
+    }
+
+    /// The sessions of a shard.
+    pub(crate) fn sessions(&self, shard: usize) -> &[Session] {
+        &self.shards[shard].sessions
+    }
+
+    /// How many events a shard holds, and halves of sessions.
+    pub(crate) fn len(&self, shard: usize) -> usize {
+        let events: usize = self.events(shard).map(<[Event]>::len).sum();
+        events + EVENTS_PER_SESSION * self.shards[shard].sessions.len()
+    }
+
+    /// The room that a shard takes, in events.
+    fn room(&self, shard: usize) -> usize {
+        let Shard { blocks, sessions } = &self.shards[shard];
+        blocks.len() * BLOCK + EVENTS_PER_SESSION * sessions.len()
+    }
+
+    /// Cuts a block for a shard that has none, or none that is not full.
+    #[cold]
+    fn cut(&mut self, shard: usize) {
+        let block = self.arena.take();
+        self.shards[shard].blocks.push(block);
+        self.cursors[shard] = block as usize * BLOCK;
     }
 
     /// Notes a home network; whether it is the first of this subscriber.
@@ -90,12 +123,21 @@ impl Lane {
         }
     }
 
-    /// Forgets the home networks of who is not counted in this pass; says of how many.
-    fn let_homes_go(&mut self, limit: usize) -> usize {
+    /// Lets go of everybody over the limit, who is not counted in this pass; says how much room there is for it.
+    #[cold]
+    fn let_go(&mut self, limit: usize) -> usize {
+        let mut freed = 0;
+        for shard in limit..self.limit_seen {
+            freed += self.room(shard);
+            let Shard { blocks, .. } = std::mem::take(&mut self.shards[shard]);
+            blocks.into_iter().for_each(|block| self.arena.give_back(block));
+            self.cursors[shard] = 0;
+        }
+        self.limit_seen = limit;
         let before = self.homes.len();
         self.homes.retain(|pseudonym, _| Layout::shard(*pseudonym) < limit);
         self.homes.shrink_to_fit();
-        before - self.homes.len()
+        freed + EVENTS_PER_HOME * (before - self.homes.len())
     }
 }
 
@@ -110,7 +152,8 @@ pub struct Entrance<'a> {
     /// Events there is room for, and for how many it is taken.
     room: usize,
     taken: AtomicUsize,
-    lanes: Vec<Mutex<Lane>>,
+    /// Lanes that no batch has.
+    idle: Mutex<Vec<Lane>>,
 }
 
 /// Proof that the entrance met a subscriber who has not opted out. It is spent by admitting a row.
@@ -131,6 +174,16 @@ pub enum Turned {
     Machine,
 }
 
+/// Subscribers that a batch has met together, by the number in which their identifiers came.
+///
+/// It holds their pseudonyms, and so cannot be printed, cloned, compared or read.
+#[derive(Default)]
+pub struct Met(Vec<u64>);
+
+/// These two of 2^64 pseudonyms say that somebody was turned away; whose they would be has the one before.
+const OPTED_OUT: u64 = u64::MAX;
+const MACHINE: u64 = u64::MAX - 1;
+
 /// Subscribers whose verdict by a hashed list a batch remembers: a mebibyte, which is read faster than a hash is made.
 const VERDICTS_RECENT: usize = 1 << 16;
 
@@ -138,9 +191,9 @@ const VERDICTS_RECENT: usize = 1 << 16;
 pub struct Batch<'a> {
     entrance: &'a Entrance<'a>,
     file: u32,
-    events: Vec<(usize, Event)>,
-    sessions: Vec<(usize, Session)>,
-    homes: Vec<(u64, u16)>,
+    lane: Lane,
+    /// The shards that are taken, as far as this batch knows.
+    shards: Range<usize>,
     homes_recent: Recent<u16>,
     verdicts_recent: Recent<bool>,
 }
@@ -161,109 +214,53 @@ impl<'a> Entrance<'a> {
             shards,
             room: frame.memory / size_of::<Event>(),
             taken: AtomicUsize::new(0),
-            lanes: (0..rayon::current_num_threads()).map(|_| Mutex::new(Lane::new())).collect(),
+            idle: Mutex::default(),
         }
     }
 
-    /// A batch for rows of the file with this number, below [`Frame::files`].
-    ///
-    /// Dropping it admits what it holds.
+    /// A batch for rows of the file with this number, below [`Frame::files`]. Dropping it hands in what it holds.
     #[must_use]
     pub fn batch(&'a self, file: u32) -> Batch<'a> {
-        Batch {
+        let lane = self.idle().pop().unwrap_or_else(Lane::new);
+        let limit = self.limit.load(Ordering::Acquire);
+        let mut batch = Batch {
             entrance: self,
             file,
-            events: Vec::with_capacity(BATCH),
-            sessions: Vec::new(),
-            homes: Vec::new(),
+            lane,
+            shards: self.shards.start..limit,
             homes_recent: Recent::new(HOMES_RECENT),
             verdicts_recent: Recent::new(VERDICTS_RECENT),
-        }
+        };
+        batch.heed_limit();
+        batch
     }
 
     /// The lanes, and what of the share was let go because it did not fit.
     pub(crate) fn close(self) -> (Layout, Vec<Lane>, Option<Share>) {
         let limit = self.limit.load(Ordering::Acquire);
-        let mut lanes: Vec<Lane> = self
-            .lanes
-            .into_iter()
-            .map(|lane| lane.into_inner().unwrap_or_else(PoisonError::into_inner))
-            .collect();
+        let mut lanes = self.idle.into_inner().unwrap_or_else(PoisonError::into_inner);
         for lane in &mut lanes {
-            lane.shards.truncate(limit);
             if limit < lane.limit_seen {
-                lane.let_homes_go(limit);
+                lane.let_go(limit);
             }
         }
         (self.layout, lanes, Share::of(limit..self.shards.end))
     }
 
-    /// The lane of this thread. Two threads share one only where neither belongs to the pool.
-    fn lane(&self) -> MutexGuard<'_, Lane> {
-        let thread = rayon::current_thread_index().unwrap_or(0) % self.lanes.len();
-        self.lanes[thread].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn admit(
-        &self,
-        events: &mut Vec<(usize, Event)>,
-        sessions: &mut Vec<(usize, Session)>,
-        homes: &mut Vec<(u64, u16)>,
-    ) {
-        let mut lane = self.lane();
-        let limit = self.limit.load(Ordering::Acquire);
-        let mut grown = 0;
-        for (shard, event) in events.drain(..) {
-            if shard >= limit {
-                continue;
-            }
-            let shard = &mut lane.shards[shard];
-            if shard.open.len() == shard.open.capacity() {
-                if !shard.open.is_empty() {
-                    let block = std::mem::take(&mut shard.open);
-                    shard.full.push(block);
-                }
-                shard.open.reserve_exact(BLOCK);
-                grown += BLOCK;
-            }
-            shard.open.push(event);
-        }
-        for (shard, session) in sessions.drain(..) {
-            if shard < limit {
-                lane.shards[shard].sessions.push(session);
-                grown += EVENTS_PER_SESSION;
-            }
-        }
-        for (pseudonym, mcc) in homes.drain(..) {
-            if Layout::shard(pseudonym) < limit && lane.settle_home(pseudonym, mcc) {
-                grown += EVENTS_PER_HOME;
-            }
-        }
-        if self.taken.fetch_add(grown, Ordering::AcqRel) + grown > self.room {
-            self.shrink(limit);
-        }
-        self.let_go(&mut lane);
+    fn idle(&self) -> MutexGuard<'_, Vec<Lane>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a quarter of the share less: those people are counted in another pass.
-    fn shrink(&self, limit: usize) {
+    fn shrink(&self) {
+        let limit = self.limit.load(Ordering::Acquire);
         let kept = limit - self.shards.start;
         let lower = self.shards.start + (kept - kept / 4).max(1);
         // Where another thread was first, its lower limit stands.
         let _ = self.limit.compare_exchange(limit, lower, Ordering::AcqRel, Ordering::Acquire);
-    }
-
-    /// Frees what lies over the limit, if it sank since this lane last looked.
-    fn let_go(&self, lane: &mut Lane) {
         let limit = self.limit.load(Ordering::Acquire);
-        if limit < lane.limit_seen {
-            let events: usize = lane.shards[limit..lane.limit_seen].iter().map(Shard::events).sum();
-            let freed = events + EVENTS_PER_HOME * lane.let_homes_go(limit);
-            for shard in &mut lane.shards[limit..] {
-                *shard = Shard::default();
-            }
-            lane.limit_seen = limit;
-            self.taken.fetch_sub(freed, Ordering::AcqRel);
+        for lane in self.idle().iter_mut().filter(|lane| limit < lane.limit_seen) {
+            self.taken.fetch_sub(lane.let_go(limit), Ordering::AcqRel);
         }
     }
 }
@@ -274,16 +271,46 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// For who opted out, and for machines.
-    #[inline]
     pub fn meet(&mut self, id: &[u8], mcc: Option<u16>) -> Result<Pass, Turned> {
+        let mut met = Met::default();
+        self.meet_all(std::iter::once(id), &mut met);
+        self.pass(&met, 0, mcc)
+    }
+
+    /// Meets many subscribers at once, which costs less than one after the other; `met` forgets whom it held before.
+    #[inline]
+    pub fn meet_all<'i>(&mut self, ids: impl Iterator<Item = &'i [u8]> + Clone, met: &mut Met) {
         let subscribers = self.entrance.subscribers;
-        let pseudonym = subscribers.pseudonym(id);
-        if subscribers.opted_out(pseudonym) || self.digest_opted_out(pseudonym, id) {
-            Err(Turned::OptedOut)
-        } else if subscribers.is_machine(pseudonym) {
-            Err(Turned::Machine)
-        } else {
-            Ok(Pass { pseudonym, mcc })
+        met.0.clear();
+        subscribers.pseudonyms(ids.clone(), &mut met.0);
+        if subscribers.turns_nobody_away() {
+            met.0.iter_mut().for_each(|pseudonym| *pseudonym = (*pseudonym).min(MACHINE - 1));
+            return;
+        }
+        for (pseudonym, id) in met.0.iter_mut().zip(ids) {
+            *pseudonym = if subscribers.opted_out(*pseudonym) || self.digest_opted_out(*pseudonym, id) {
+                OPTED_OUT
+            } else if subscribers.is_machine(*pseudonym) {
+                MACHINE
+            } else {
+                (*pseudonym).min(MACHINE - 1)
+            };
+        }
+    }
+
+    /// The pass of one of those met, by number; see [`Batch::meet`].
+    ///
+    /// # Errors
+    /// For who opted out, and for machines.
+    ///
+    /// # Panics
+    /// When fewer were met.
+    #[inline]
+    pub fn pass(&self, met: &Met, number: usize, mcc: Option<u16>) -> Result<Pass, Turned> {
+        match met.0[number] {
+            OPTED_OUT => Err(Turned::OptedOut),
+            MACHINE => Err(Turned::Machine),
+            pseudonym => Ok(Pass { pseudonym, mcc }),
         }
     }
 
@@ -294,32 +321,91 @@ impl Batch<'_> {
         start_us < self.entrance.frame.until_us && end_us >= self.entrance.frame.from_us
     }
 
+    /// The times of which anything is wanted, in microseconds since 1970 UTC.
+    #[must_use]
+    pub fn wanted_us(&self) -> Range<i64> {
+        self.entrance.frame.from_us..self.entrance.frame.until_us
+    }
+
     /// Admits an event: a time in microseconds since 1970 UTC, within the frame, and the version of the cell.
     ///
     /// People outside this pass's share are passed over; another pass counts them.
     #[inline]
     pub fn admit(&mut self, pass: Pass, at_us: i64, cell: VersionIx) {
-        let (shard, layout) = (Layout::shard(pass.pseudonym), &self.entrance.layout);
         debug_assert!((self.entrance.frame.from_us..self.entrance.frame.until_us).contains(&at_us));
-        if self.entrance.shards.contains(&shard) {
-            let person = Layout::person(pass.pseudonym);
-            self.events.push((shard, layout.event(person, at_us, cell, self.file)));
+        if pass.mcc.is_some() {
             self.keep_home(&pass);
-            self.flush_if_full();
         }
+        self.put(pass.pseudonym, at_us, cell);
+    }
+
+    /// The same for one of those met, of whose home network nothing is told; whether there was a pass.
+    ///
+    /// # Panics
+    /// When fewer were met.
+    #[inline]
+    pub fn admit_met(&mut self, met: &Met, number: usize, at_us: i64, cell: VersionIx) -> bool {
+        let pseudonym = met.0[number];
+        let may = pseudonym < MACHINE;
+        if may {
+            self.put(pseudonym, at_us, cell);
+        }
+        may
+    }
+
+    #[inline]
+    fn put(&mut self, pseudonym: u64, at_us: i64, cell: VersionIx) {
+        let shard = Layout::shard(pseudonym);
+        if !self.shards.contains(&shard) {
+            return;
+        }
+        let event = self.entrance.layout.event(Layout::person(pseudonym), at_us, cell, self.file);
+        if self.lane.cursors[shard] % BLOCK == 0 && !self.cut(shard) {
+            return;
+        }
+        let cursor = &mut self.lane.cursors[shard];
+        self.lane.arena.put(*cursor, event);
+        *cursor += 1;
+    }
+
+    /// Makes room in a shard; whether the shard is still taken.
+    #[cold]
+    fn cut(&mut self, shard: usize) -> bool {
+        self.lane.cut(shard);
+        self.take(BLOCK);
+        self.shards.contains(&shard)
     }
 
     /// Admits a session from `start_us` to `end_us`, both included, some of it within the frame.
-    #[inline]
     pub fn admit_session(&mut self, pass: Pass, start_us: i64, end_us: i64, cell: VersionIx) {
         let shard = Layout::shard(pass.pseudonym);
-        if self.entrance.shards.contains(&shard) {
+        if self.shards.contains(&shard) {
             let person = Layout::person(pass.pseudonym);
             let end_us = std::cmp::Reverse(end_us);
-            self.sessions.push((shard, Session { person, start_us, version: cell, end_us, file: self.file }));
+            let session = Session { person, start_us, version: cell, end_us, file: self.file };
+            self.lane.shards[shard].sessions.push(session);
             self.keep_home(&pass);
-            self.flush_if_full();
+            self.take(EVENTS_PER_SESSION);
         }
+    }
+
+    /// Accounts for room taken; where there is no more, fewer people are taken.
+    fn take(&mut self, events: usize) {
+        let Entrance { taken, room, .. } = self.entrance;
+        if taken.fetch_add(events, Ordering::AcqRel) + events > *room {
+            self.entrance.shrink();
+        }
+        self.heed_limit();
+    }
+
+    /// Lets go of what lies over the limit, if it sank since this lane last looked.
+    fn heed_limit(&mut self) {
+        let limit = self.entrance.limit.load(Ordering::Acquire);
+        if limit < self.lane.limit_seen {
+            let freed = self.lane.let_go(limit);
+            self.entrance.taken.fetch_sub(freed, Ordering::AcqRel);
+        }
+        self.shards.end = limit;
     }
 
     /// Whether the operator's list has the digest of this subscriber: hashed once, and remembered for a while.
@@ -334,27 +420,23 @@ impl Batch<'_> {
         })
     }
 
-    #[inline]
     fn keep_home(&mut self, pass: &Pass) {
         if let Some(mcc) = pass.mcc
             && self.homes_recent.get(pass.pseudonym) != Some(mcc)
+            && self.shards.contains(&Layout::shard(pass.pseudonym))
         {
             self.homes_recent.put(pass.pseudonym, mcc);
-            self.homes.push((pass.pseudonym, mcc));
-        }
-    }
-
-    #[inline]
-    fn flush_if_full(&mut self) {
-        if self.events.len() + self.sessions.len() >= BATCH {
-            self.entrance.admit(&mut self.events, &mut self.sessions, &mut self.homes);
+            if self.lane.settle_home(pass.pseudonym, mcc) {
+                self.take(EVENTS_PER_HOME);
+            }
         }
     }
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.entrance.admit(&mut self.events, &mut self.sessions, &mut self.homes);
+        let lane = std::mem::replace(&mut self.lane, Lane::nothing());
+        self.entrance.idle().push(lane);
     }
 }
 

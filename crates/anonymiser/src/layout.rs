@@ -104,32 +104,99 @@ impl Layout {
         head | time | u128::from(version.0) << self.file_bits | u128::from(file)
     }
 
+    /// How many bits are left when the person is known.
+    fn rest_bits(&self) -> u32 {
+        self.time_bits + self.version_bits + self.file_bits
+    }
+
+    /// Whether what an event says beside the person fits a word.
+    pub(crate) fn rest_fits_word(&self) -> bool {
+        self.rest_bits() <= u64::BITS
+    }
+
     #[inline]
     pub(crate) fn person_of(&self, event: Event) -> u64 {
-        u64::try_from(event >> (self.time_bits + self.version_bits + self.file_bits)).unwrap_or(u64::MAX)
+        u64::try_from(event >> self.rest_bits()).unwrap_or(u64::MAX)
+    }
+
+    /// What an event says beside the person.
+    #[inline]
+    pub(crate) fn rest_of<R: Rest>(&self, event: Event) -> R {
+        R::of(event & ((1 << self.rest_bits()) - 1))
+    }
+
+    /// The rest of an event of anybody.
+    #[inline]
+    pub(crate) fn rest<R: Rest>(&self, at_us: i64, version: VersionIx, file: u32) -> R {
+        R::of(self.event(0, at_us, version, file))
     }
 
     #[inline]
-    pub(crate) fn at_us(&self, event: Event) -> i64 {
-        let at = (event >> (self.version_bits + self.file_bits)) & ((1 << self.time_bits) - 1);
-        self.origin_us + i64::try_from(at).unwrap_or(i64::MAX)
+    pub(crate) fn at_us<R: Rest>(&self, rest: R) -> i64 {
+        self.origin_us + rest.bits(self.version_bits + self.file_bits, self.time_bits).cast_signed()
     }
 
     #[inline]
-    pub(crate) fn version(&self, event: Event) -> VersionIx {
-        let version = (event >> self.file_bits) & ((1 << self.version_bits) - 1);
-        VersionIx(u32::try_from(version).unwrap_or(u32::MAX))
+    pub(crate) fn version<R: Rest>(&self, rest: R) -> VersionIx {
+        VersionIx(u32::try_from(rest.bits(self.file_bits, self.version_bits)).unwrap_or(u32::MAX))
     }
 
     #[inline]
-    pub(crate) fn file(&self, event: Event) -> usize {
-        usize::try_from(event & ((1 << self.file_bits) - 1)).unwrap_or(usize::MAX)
+    pub(crate) fn file<R: Rest>(&self, rest: R) -> usize {
+        usize::try_from(rest.bits(0, self.file_bits)).unwrap_or(usize::MAX)
     }
 
-    /// What makes two rows the same: person, time and cell, whatever the file.
+    /// What makes two rows of one person the same: time and cell, whatever the file.
     #[inline]
-    pub(crate) fn identity(&self, event: Event) -> u128 {
-        event >> self.file_bits
+    pub(crate) fn identity<R: Rest>(&self, rest: R) -> u128 {
+        rest.wide() >> self.file_bits
+    }
+}
+
+/// What an event says beside the person: `time | version | file`, in a word where they fit.
+pub(crate) trait Rest: Copy + Ord {
+    /// Of a number whose higher bits are zero.
+    fn of(bits: u128) -> Self;
+
+    /// So many bits, at most a word of them, from a position on.
+    fn bits(self, from: u32, count: u32) -> u64;
+
+    fn wide(self) -> u128;
+}
+
+impl Rest for u64 {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "what is cut off is zero: Layout::rest_fits_word")]
+    fn of(bits: u128) -> Self {
+        bits as Self
+    }
+
+    #[inline]
+    fn bits(self, from: u32, count: u32) -> u64 {
+        self.checked_shr(from).unwrap_or(0) & ((1 << count) - 1)
+    }
+
+    #[inline]
+    fn wide(self) -> u128 {
+        u128::from(self)
+    }
+}
+
+impl Rest for u128 {
+    #[inline]
+    fn of(bits: u128) -> Self {
+        bits
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the mask leaves less than a word")]
+    fn bits(self, from: u32, count: u32) -> u64 {
+        (self >> from & ((1 << count) - 1)) as u64
+    }
+
+    #[inline]
+    fn wide(self) -> u128 {
+        self
     }
 }
 
@@ -155,9 +222,14 @@ mod tests {
             prop_assert!(Layout::identity_in(Layout::shard(pseudonym), person) == Layout::identity_of(pseudonym));
             let event = layout.event(person, at_us, version, u32::try_from(file).expect("small"));
             prop_assert!(layout.person_of(event) == person);
-            prop_assert_eq!((layout.at_us(event), layout.version(event), layout.file(event)), (at_us, version, file));
-            let later = layout.event(person, at_us, version, 0);
-            prop_assert_eq!(layout.identity(event), layout.identity(later));
+            let rest: u128 = layout.rest_of(event);
+            prop_assert_eq!((layout.at_us(rest), layout.version(rest), layout.file(rest)), (at_us, version, file));
+            prop_assert_eq!(layout.identity(rest), layout.identity::<u128>(layout.rest(at_us, version, 0)));
+            if layout.rest_fits_word() {
+                let word: u64 = layout.rest_of(event);
+                prop_assert_eq!((layout.at_us(word), layout.version(word), layout.file(word)), (at_us, version, file));
+                prop_assert_eq!(layout.identity(word), layout.identity(rest));
+            }
         }
     }
 

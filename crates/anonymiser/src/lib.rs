@@ -40,7 +40,7 @@
 //! let postal_code = tree.postal_code("1000").expect("the only one").index();
 //! let grid = Grid::new(1, tree.len());
 //! let visit = |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| ballot.mark(0, grid.slot(0, postal_code));
-//! let shapes = [Shape { grid }];
+//! let shapes = [Shape::marked(grid)];
 //! let counted = crowd.count(&Sitting::of(&shapes, &subscribers), |cell, _| Some(cell), None, visit);
 //! let lattice = Lattice::of_places(&tree, &[true; 5]);
 //! let guard = Guard::Sums { lattice: &lattice, others: &[], groups: &[0; 5], counts_per_device: 1 };
@@ -49,13 +49,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In reading order: [`subscriber`](Subscribers), [`opt_out_hash`](OptOutHash), [`entrance`](Entrance), [`crowd`](Crowd),
+//! In reading order: [`subscriber`](Subscribers), `pseudonym`, [`opt_out_hash`](OptOutHash), [`entrance`](Entrance), `arena`, [`crowd`](Crowd),
 //! [`trajectory`](Trajectory), [`count_table`](CountTable), [`policy`](Policy), [`protect`](protect()),
 //! [`lattice`](Lattice), [`suppress`](suppress()) (with `exchange` and `eliminate` behind it), `nested`,
 //! [`protected_table`](ProtectedTable).
 
 #![forbid(unsafe_code)]
 
+mod arena;
 mod axis;
 mod carried;
 mod count_table;
@@ -73,6 +74,7 @@ mod partition;
 mod policy;
 mod protect;
 mod protected_table;
+mod pseudonym;
 mod recent;
 mod share;
 mod subscriber;
@@ -83,7 +85,7 @@ pub use axis::Axis;
 pub use carried::{BYTES_CARRIED, Carried};
 pub use count_table::{Ballot, CountTable, Counted, Found, Shape, SparseTable};
 pub use crowd::{Crowd, GatherError, Sift, Sitting, Source};
-pub use entrance::{Batch, Entrance, Pass, Turned};
+pub use entrance::{Batch, Entrance, Met, Pass, Turned};
 pub use guests::{GuestGuard, protect_guests};
 pub use lattice::Lattice;
 pub use layout::{Frame, FrameError};
@@ -92,6 +94,7 @@ pub use policy::{Policy, SmallThreshold, Threshold};
 pub use protect::{Exit, Guard, PairGuard, key, protect};
 pub use protected_table::{Account, Pair, Protected, ProtectedPairs, ProtectedTable, Witness};
 pub use share::{Share, Shares};
-pub use subscriber::{KeyError, Subscribers};
+pub use pseudonym::KeyError;
+pub use subscriber::Subscribers;
 pub use suppress::{Numbers, Pattern, Rule, Safety, suppress};
 pub use trajectory::{Home, Sighting, Trajectory};

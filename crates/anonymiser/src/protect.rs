@@ -280,7 +280,7 @@ impl Exit {
     ) -> [ProtectedTable; 2] {
         let k = self.policy.threshold.k();
         let sums = |of: &[u64]| of.chunks(classes.len()).map(|classes| classes.iter().sum()).collect();
-        let shape = Shape { grid: Grid::new(1, tree.len()) };
+        let shape = Shape::marked(Grid::new(1, tree.len()));
         let all = CountTable { shape, devices: sums(&counts.devices), weights: sums(&counts.weights) };
         let places = Places { tree, covered, groups };
         let mut inside = self.inside;

@@ -1,32 +1,19 @@
 //! What is known of subscribers: the key of this run, and the pseudonyms of those who opted out.
 
 use hashbrown::{HashMap, HashSet};
-use siphasher::sip::SipHasher24;
 use throng_schema::PlaceId;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::{layout::Layout, opt_out_hash::OptOutHash};
-
-/// The operating system gave no randomness.
-#[derive(Debug, thiserror::Error)]
-#[error("the operating system gave no random key: {0}; expected a working source of randomness")]
-pub struct KeyError(#[from] getrandom::Error);
-
-/// 256 random bits, in memory only, gone when the run ends.
-///
-/// The first half keys SipHash-2-4, a pseudo-random function (Aumasson, Bernstein 2012) that costs a third of other
-/// keyed hashes on identifiers of 15 digits. The second half whitens its result, as in Even and Mansour's cipher: a
-/// bijection, so it takes nothing away, and no output of the bare function is ever seen. An unkeyed hash of an IMSI
-/// is undone by trying all IMSIs; here an attacker who knows every identifier still lacks the key, which no file,
-/// log or core dump ever holds, and which differs in every run.
-#[derive(Zeroize, ZeroizeOnDrop)]
-struct Key([u64; 4]);
+use crate::{
+    layout::Layout,
+    opt_out_hash::OptOutHash,
+    pseudonym::{KeyError, Pseudonymiser},
+};
 
 /// The run's key and the opted-out subscribers: all that the entrance needs to tell people apart.
 ///
 /// It cannot be printed, cloned, compared or read: nothing but an [`Entrance`](crate::Entrance) looks inside.
 pub struct Subscribers {
-    key: Key,
+    pseudonymiser: Pseudonymiser,
     opted_out: HashSet<u64>,
     /// The pseudonyms of digests, where the operator's list has those.
     opted_out_digests: HashSet<u64>,
@@ -41,12 +28,8 @@ impl Subscribers {
     /// # Errors
     /// When the operating system gives no randomness.
     pub fn new() -> Result<Self, KeyError> {
-        let mut key = Key([0; 4]);
-        for word in &mut key.0 {
-            *word = getrandom::u64()?;
-        }
         Ok(Self {
-            key,
+            pseudonymiser: Pseudonymiser::new()?,
             opted_out: HashSet::new(),
             opted_out_digests: HashSet::new(),
             hash: None,
@@ -109,12 +92,20 @@ impl Subscribers {
         !self.machines.is_empty() && self.machines.contains(&pseudonym)
     }
 
-    #[inline]
     pub(crate) fn pseudonym(&self, id: &[u8]) -> u64 {
-        let Key([first, second, before, after]) = &self.key;
-        let hash = SipHasher24::new_with_keys(*first, *second).hash(id);
-        // An odd factor keeps it a bijection of 64-bit numbers.
-        (hash ^ before).wrapping_mul(after | 1)
+        self.pseudonymiser.one(id)
+    }
+
+    /// The pseudonyms of many, in their order.
+    #[inline]
+    pub(crate) fn pseudonyms<'i>(&self, ids: impl Iterator<Item = &'i [u8]>, pseudonyms: &mut Vec<u64>) {
+        self.pseudonymiser.each(ids, pseudonyms);
+    }
+
+    /// Whether no list turns anybody away.
+    #[inline]
+    pub(crate) fn turns_nobody_away(&self) -> bool {
+        self.opted_out.is_empty() && self.machines.is_empty() && self.digests().is_none()
     }
 
     #[inline]
@@ -132,19 +123,5 @@ impl Subscribers {
     #[cold]
     pub(crate) fn digest_opted_out(&self, hash: &OptOutHash, id: &[u8]) -> bool {
         hash.with_digest(id, |digest| self.opted_out_digests.contains(&self.pseudonym(digest)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pseudonyms_hold_within_a_run_and_differ_between_runs() {
-        let (a, b) = (Subscribers::new().expect("key"), Subscribers::new().expect("key"));
-        assert!(a.pseudonym(b"one") == a.pseudonym(b"one"));
-        assert!(a.pseudonym(b"one") != a.pseudonym(b"two"));
-        assert!(a.pseudonym(b"one") != b.pseudonym(b"one"));
-        assert!(a.pseudonym(b"") != a.pseudonym(b"\0"));
     }
 }

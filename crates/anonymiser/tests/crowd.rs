@@ -53,7 +53,7 @@ const ABOVE: usize = 4;
 
 fn shape() -> Shape {
     let times = usize::try_from(SPAN).expect("small");
-    Shape { grid: Grid::new(times, ABOVE + CELLS) }
+    Shape::marked(Grid::new(times, ABOVE + CELLS))
 }
 
 /// Marks every sighting, twice: a person has one vote in each slot.

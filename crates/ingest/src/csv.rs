@@ -381,10 +381,14 @@ impl<'s> Split<'s> {
     }
 
     #[inline]
-    fn field(&self, index: usize) -> &'s [u8] {
+    fn range(&self, index: usize) -> Range<usize> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] + self.gap };
-        let end = self.ends.get(index).copied().unwrap_or(self.bytes.len());
-        &self.bytes[start..end]
+        start..self.ends.get(index).copied().unwrap_or(self.bytes.len())
+    }
+
+    #[inline]
+    fn field(&self, index: usize) -> &'s [u8] {
+        &self.bytes[self.range(index)]
     }
 
     fn to_vec(self) -> Vec<Vec<u8>> {
@@ -438,12 +442,28 @@ pub(crate) struct CsvDesk<'a> {
 
 struct RowDesk<'a> {
     layout: &'a CsvLayout,
+    /// Rows whose subscribers are met together.
+    waiting: Vec<Waiting>,
     home: Home,
     time: TimeReader,
     separator: &'a [u8],
     types: &'a Types,
     judge: Judge<'a>,
     joined: Vec<u8>,
+}
+
+/// Rows that wait at most, so that what they were read into is still near.
+const WAITING: usize = 64;
+
+/// A row that waits for its subscriber to be met.
+struct Waiting {
+    at: Moment,
+    end: Moment,
+    cell: Cell,
+    of_type: TypeIx,
+    mcc: Option<u16>,
+    /// Where the identifier lies in the block.
+    subscriber_id: Range<usize>,
 }
 
 impl<'a> CsvDesk<'a> {
@@ -455,7 +475,7 @@ impl<'a> CsvDesk<'a> {
         types: &'a Types,
         judge: Judge<'a>,
     ) -> Self {
-        let rows = RowDesk { layout, home, time, separator, types, judge, joined: Vec::new() };
+        let rows = RowDesk { layout, home, time, separator, types, judge, joined: Vec::new(), waiting: Vec::with_capacity(WAITING) };
         Self { layout, splitter: Splitter::new(layout.delimiter), ends: Vec::new(), rows }
     }
 
@@ -471,6 +491,7 @@ impl<'a> CsvDesk<'a> {
         while start < block.len() {
             start = self.lines_without_quotes(block, start);
         }
+        self.rows.judge_waiting(block);
         self.rows.judge.take_account()
     }
 
@@ -482,11 +503,12 @@ impl<'a> CsvDesk<'a> {
             let at = base + hit;
             match block[at] {
                 b'\n' => {
-                    self.line(&block[start..at]);
+                    self.line(block, start..at);
                     start = at + 1;
                 }
                 b'"' => {
                     let end = memchr(b'\n', &block[at..]).map_or(block.len(), |end| at + end);
+                    self.rows.judge_waiting(block);
                     self.line_with_quotes(&block[start..end]);
                     return end + 1;
                 }
@@ -494,19 +516,19 @@ impl<'a> CsvDesk<'a> {
             }
         }
         if start < block.len() {
-            self.line(&block[start..]);
+            self.line(block, start..block.len());
         }
         block.len()
     }
 
     #[inline]
-    fn line(&mut self, line: &[u8]) {
-        let bytes = without_end(line);
+    fn line(&mut self, block: &[u8], line: Range<usize>) {
+        let bytes = without_end(&block[line.clone()]);
         if !bytes.is_empty() {
             if bytes.len() > LINE_BYTES_MAX {
-                self.rows.judge.malformed(Flaw::LongLine);
+                self.rows.malformed(block, Flaw::LongLine);
             } else {
-                self.rows.row(Split { bytes, ends: &self.ends, gap: 1 });
+                self.rows.wait(block, line.start, Split { bytes, ends: &self.ends, gap: 1 });
             }
         }
         self.ends.clear();
@@ -518,20 +540,58 @@ impl<'a> CsvDesk<'a> {
             return self.rows.judge.malformed(Flaw::LongLine);
         }
         match self.splitter.split(line) {
-            Ok(split) => self.rows.row(split),
+            Ok(split) => self.rows.judge_alone(split),
             Err(flaw) => self.rows.judge.malformed(flaw),
         }
     }
 }
 
 impl RowDesk<'_> {
+    /// Reads a line that lies in the block from a position on; its subscriber is met together with others.
     #[inline]
-    fn row(&mut self, split: Split<'_>) {
+    fn wait(&mut self, block: &[u8], start: usize, split: Split<'_>) {
+        if split.count() != self.layout.width {
+            return self.malformed(block, Flaw::FieldCount);
+        }
+        let row = self.read(split);
+        let within = split.range(self.layout.fields.subscriber_id);
+        self.waiting.push(Waiting { subscriber_id: start + within.start..start + within.end, ..row });
+        if self.waiting.len() == WAITING {
+            self.judge_waiting(block);
+        }
+    }
+
+    /// Judges a line that lies elsewhere.
+    fn judge_alone(&mut self, split: Split<'_>) {
         if split.count() != self.layout.width {
             return self.judge.malformed(Flaw::FieldCount);
         }
+        let row = self.read(split);
+        let subscriber_id = split.field(self.layout.fields.subscriber_id);
+        self.judge.meet(std::iter::once(subscriber_id));
+        row.judge(0, subscriber_id, &mut self.judge);
+    }
+
+    /// A line that is no row, after those that wait.
+    #[cold]
+    fn malformed(&mut self, block: &[u8], flaw: Flaw) {
+        self.judge_waiting(block);
+        self.judge.malformed(flaw);
+    }
+
+    fn judge_waiting(&mut self, block: &[u8]) {
+        let id = |row: &Waiting| &block[row.subscriber_id.clone()];
+        self.judge.meet(self.waiting.iter().map(id));
+        for (number, row) in self.waiting.iter().enumerate() {
+            row.judge(number, id(row), &mut self.judge);
+        }
+        self.waiting.clear();
+    }
+
+    #[inline]
+    fn read(&mut self, split: Split<'_>) -> Waiting {
         let fields = &self.layout.fields;
-        let row = Row {
+        Waiting {
             at: self.time.text(split.field(fields.event_time)),
             end: fields.end_time.map_or(Moment::MISSING, |index| self.time.text(split.field(index))),
             cell: match fields.cell_id.as_slice() {
@@ -542,14 +602,21 @@ impl RowDesk<'_> {
                 }
             },
             of_type: fields.event_type.map_or(TypeIx::OTHER, |index| self.types.find(split.field(index))),
-            subscriber_id: split.field(fields.subscriber_id),
             mcc: match self.home {
                 Home::Nowhere => None,
                 Home::Column(index) => mcc_of_text(split.field(index)),
                 Home::Subscriber => mcc_of_imsi(split.field(fields.subscriber_id)),
             },
-        };
-        self.judge.judge(&row);
+            subscriber_id: 0..0,
+        }
+    }
+}
+
+impl Waiting {
+    #[inline]
+    fn judge(&self, number: usize, subscriber_id: &[u8], judge: &mut Judge<'_>) {
+        let Self { at, end, cell, of_type, mcc, .. } = *self;
+        judge.judge(&Row { at, end, cell, of_type, subscriber_id, number, mcc });
     }
 }
 

@@ -50,10 +50,8 @@ const DIGITS: usize = 20;
 pub(crate) struct ParquetLayout {
     pub(crate) fields: Fields,
     pub(crate) columns: Vec<(String, String)>,
-    /// The schema by which dictionaries are kept as they are, for row groups where the cells have one, and the
-    /// schema by which they are not.
-    with_dictionaries: ArrowReaderMetadata,
-    without_dictionaries: ArrowReaderMetadata,
+    /// The schemas to read row groups by, according to which of their columns have dictionaries.
+    read_as: [(Kept, ArrowReaderMetadata); 4],
     epoch_unit: Option<EpochUnit>,
     /// The column of the home network and its type, where it can hold none.
     home_of_wrong_type: Option<(Column, String)>,
@@ -86,21 +84,19 @@ impl ParquetLayout {
         let fields = columns.find(file, &header, format)?;
         let wanted = Wanted { file, columns, format, fields: &fields };
         wanted.check(own.schema(), bare.schema())?;
-        let read_as = |keep_dictionaries| {
-            let schema = wanted.schema(own.schema(), bare.schema(), own.metadata(), keep_dictionaries);
-            ArrowReaderMetadata::try_new(
-                own.metadata().clone(),
-                ArrowReaderOptions::new().with_schema(schema),
-            )
-            .map_err(|_| damaged())
+        let read_as = |kept: Kept| {
+            let schema = wanted.schema(own.schema(), bare.schema(), own.metadata(), kept);
+            let options = ArrowReaderOptions::new().with_schema(schema);
+            let metadata = ArrowReaderMetadata::try_new(own.metadata().clone(), options);
+            metadata.map(|metadata| (kept, metadata)).map_err(|_| damaged())
         };
-        let (with_dictionaries, without_dictionaries) = (read_as(true)?, read_as(false)?);
+        let [a, b, c, d] = Kept::ALL.map(read_as);
+        let read_as = [a?, b?, c?, d?];
         let home_of_wrong_type = wanted.home_of_wrong_type(own.schema(), bare.schema());
         let described = |field: &Arc<Field>| (field.name().clone(), field.data_type().to_string());
         Ok(Self {
             columns: own.schema().fields().iter().map(described).collect(),
-            with_dictionaries,
-            without_dictionaries,
+            read_as,
             epoch_unit: format.epoch_unit,
             home_of_wrong_type,
             fields,
@@ -117,7 +113,7 @@ impl ParquetLayout {
     }
 
     fn metadata(&self) -> &ParquetMetaData {
-        self.with_dictionaries.metadata()
+        self.read_as[0].1.metadata()
     }
 
     pub(crate) fn row_groups(&self) -> usize {
@@ -149,8 +145,9 @@ impl ParquetLayout {
 
     fn reader(&self, file: &Path, group: usize, home: Home) -> Result<ParquetRecordBatchReader, IngestError> {
         let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
-        let dictionaries = self.has_dictionaries(group, home);
-        let metadata = if dictionaries { &self.with_dictionaries } else { &self.without_dictionaries };
+        let kept = self.dictionaries(group, home);
+        let fits = self.read_as.iter().find(|(read_as, _)| *read_as == kept);
+        let (_, metadata) = fits.unwrap_or(&self.read_as[0]);
         let mask = ProjectionMask::roots(metadata.parquet_schema(), self.projection(home));
         guarded(|| {
             ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata.clone())
@@ -163,24 +160,51 @@ impl ParquetLayout {
         .ok_or_else(|| self.damaged(file, group, 0))
     }
 
-    /// Whether the columns that are looked up are written with dictionaries from beginning to end. Where a writer
+    /// Which of the columns that are looked up are written with dictionaries from beginning to end. Where a writer
     /// gave up half way, the reader would have to make a dictionary of its own, which costs more than it saves.
-    fn has_dictionaries(&self, group: usize, home: Home) -> bool {
+    fn dictionaries(&self, group: usize, home: Home) -> Kept {
         let group = self.metadata().row_group(group);
         // Home networks that are numbers need no dictionary, so theirs does not matter.
         let home = home.column().filter(|root| {
             let leaf = leaf_of(self.metadata(), *root);
             leaf.is_some_and(|leaf| group.column(leaf).column_type() == PhysicalType::BYTE_ARRAY)
         });
-        let mut looked_up = dictionary_columns(&self.fields, home);
-        looked_up
-            .all(|root| leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf))))
+        let coded = |root: usize| {
+            leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf)))
+        };
+        Kept {
+            looked_up: dictionary_columns(&self.fields, home).all(coded),
+            subscribers: subscribers_apart(&self.fields) && coded(self.fields.subscriber_id),
+        }
     }
 
     fn damaged(&self, file: &Path, group: usize, read: u64) -> IngestError {
         let row = Some(self.rows_before(group) + read + 1);
         IngestError::Damaged { file: file.to_owned(), row, expected: "Parquet pages that can be decoded" }
     }
+}
+
+/// Which dictionaries are kept as they are: those of cells, types and home networks, and that of subscribers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kept {
+    looked_up: bool,
+    subscribers: bool,
+}
+
+impl Kept {
+    const ALL: [Self; 4] = [
+        Self { looked_up: false, subscribers: false },
+        Self { looked_up: false, subscribers: true },
+        Self { looked_up: true, subscribers: false },
+        Self { looked_up: true, subscribers: true },
+    ];
+}
+
+/// Whether the column of subscribers serves nothing else. Where one column serves two fields, it is read one way.
+fn subscribers_apart(fields: &Fields) -> bool {
+    let others = fields.cell_id.iter().copied().chain(fields.end_time).chain(fields.event_type);
+    let mut others = others.chain(fields.home.column()).chain([fields.event_time]);
+    others.all(|root| root != fields.subscriber_id)
 }
 
 /// Columns whose values are looked up, so that a dictionary saves work.
@@ -300,7 +324,7 @@ impl Wanted<'_> {
         own: &Schema,
         bare: &Schema,
         metadata: &ParquetMetaData,
-        keep_dictionaries: bool,
+        kept: Kept,
     ) -> SchemaRef {
         let wanted: Vec<usize> = {
             let fields = self.fields;
@@ -316,7 +340,8 @@ impl Wanted<'_> {
             if !wanted.contains(&index) {
                 return field.clone();
             }
-            let by_dictionary = keep_dictionaries && coded.contains(&index);
+            let by_dictionary = kept.looked_up && coded.contains(&index)
+                || kept.subscribers && index == self.fields.subscriber_id;
             let leaf =
                 leaf_of(metadata, index).map(|leaf| metadata.file_metadata().schema_descr().column(leaf));
             let is_text = leaf.is_some_and(|leaf| leaf.converted_type() == ConvertedType::UTF8);
@@ -424,6 +449,39 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Lets the judge meet so many subscribers; whether each has an identifier.
+    fn meet(&self, rows: usize, judge: &mut Judge<'_>) -> bool {
+        let nowhere_null = match self {
+            Self::View(column) => column.null_count() == 0,
+            Self::Fixed(column) => column.null_count() == 0,
+            Self::Signed(_) | Self::Unsigned(_) | Self::Coded { .. } => false,
+        };
+        match self {
+            Self::View(column) if nowhere_null => {
+                let ids = (0..rows).map(|row| column.value(row));
+                judge.meet(ids.clone());
+                ids.fold(true, |all, id| all & !id.is_empty())
+            }
+            Self::Fixed(column) if nowhere_null => {
+                judge.meet((0..rows).map(|row| column.value(row)));
+                column.value_length() > 0
+            }
+            _ => {
+                let (mut texts, mut ends) = (Vec::new(), Vec::with_capacity(rows));
+                for row in 0..rows {
+                    texts.extend_from_slice(self.get(row, &mut [0; DIGITS]));
+                    ends.push(texts.len());
+                }
+                let start = |row: usize| if row == 0 { 0 } else { ends[row - 1] };
+                let ids = (0..rows).map(|row| &texts[start(row)..ends[row]]);
+                judge.meet(ids.clone());
+                ends.windows(2).all(|pair| pair[0] < pair[1]) && ends.first().is_none_or(|end| *end > 0)
+            }
+        }
+    }
+}
+
 /// The digits of an integer, so that it equals its own text.
 fn decimal(mut value: u64, negative: bool, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut at = DIGITS;
@@ -507,6 +565,7 @@ pub(crate) struct ParquetDesk<'a> {
     cell_codes: Codes<Cell>,
     type_codes: Codes<TypeIx>,
     home_codes: Codes<Option<u16>>,
+    ids: Ids,
     at: Vec<Moment>,
     ends: Vec<Moment>,
     cells: Vec<Cell>,
@@ -561,6 +620,7 @@ impl<'a> ParquetDesk<'a> {
             cell_codes: Codes::new(),
             type_codes: Codes::new(),
             home_codes: Codes::new(),
+            ids: Ids::default(),
             at: Vec::new(),
             ends: Vec::new(),
             cells: Vec::new(),
@@ -613,7 +673,8 @@ impl<'a> ParquetDesk<'a> {
         if let Some(place) = self.places.home {
             homes(column(place)?, &mut self.home_codes, &mut self.homes)?;
         }
-        self.rows(&Bytes::of(column(self.places.subscriber_id)?)?);
+        self.ids.meet(column(self.places.subscriber_id)?, &mut self.judge)?;
+        self.rows();
         Some(())
     }
 
@@ -635,23 +696,96 @@ impl<'a> ParquetDesk<'a> {
         Some(())
     }
 
+    fn rows(&mut self) {
+        let others = [self.places.end_time, self.places.event_type];
+        let plain = others.iter().all(Option::is_none) && self.home == Home::Nowhere && self.judge.is_plain();
+        match &self.ids.column {
+            Some(Bytes::Coded { keys, .. }) if plain && self.ids.all_there => {
+                let keys = keys.values().clone();
+                self.plain_rows(keys.iter().map(|key| usize::try_from(*key).unwrap_or(usize::MAX)));
+            }
+            _ if plain && self.ids.all_there => self.plain_rows(0..),
+            _ => (0..self.at.len()).for_each(|row| self.row(row)),
+        }
+    }
+
+    /// Rows of which nothing is asked but a time, a cell and a subscriber: nearly all of them are sound.
     #[inline]
-    fn rows(&mut self, ids: &Bytes) {
+    fn plain_rows(&mut self, numbers: impl Iterator<Item = usize>) {
+        for (row, number) in (0..self.at.len()).zip(numbers) {
+            if !self.judge.admit_plain(self.at[row], self.cells[row], number) {
+                self.row(row);
+            }
+        }
+    }
+
+    fn row(&mut self, row: usize) {
         let mut digits = [0; DIGITS];
-        for (row, (at, cell)) in self.at.iter().zip(&self.cells).enumerate() {
-            let subscriber_id = ids.get(row, &mut digits);
-            self.judge.judge(&Row {
-                at: *at,
-                end: self.ends.get(row).copied().unwrap_or(Moment::MISSING),
-                cell: *cell,
-                of_type: self.of_types.get(row).copied().unwrap_or(TypeIx::OTHER),
-                subscriber_id,
-                mcc: match self.home {
-                    Home::Nowhere => None,
-                    Home::Column(_) => self.homes.get(row).copied().flatten(),
-                    Home::Subscriber => mcc_of_imsi(subscriber_id),
-                },
-            });
+        let subscriber_id = self.ids.get(row, &mut digits);
+        self.judge.judge(&Row {
+            at: self.at[row],
+            end: self.ends.get(row).copied().unwrap_or(Moment::MISSING),
+            cell: self.cells[row],
+            of_type: self.of_types.get(row).copied().unwrap_or(TypeIx::OTHER),
+            subscriber_id,
+            number: self.ids.number(row),
+            mcc: match self.home {
+                Home::Nowhere => None,
+                Home::Column(_) => self.homes.get(row).copied().flatten(),
+                Home::Subscriber => mcc_of_imsi(subscriber_id),
+            },
+        });
+    }
+}
+
+/// The subscribers of the rows at hand, whom the judge has met: row by row, or by the entries of a dictionary, once
+/// for a row group.
+#[derive(Default)]
+struct Ids {
+    column: Option<Bytes>,
+    dictionary: Option<ArrayRef>,
+    /// Whether no entry, and no row, lacks an identifier.
+    entries_there: bool,
+    all_there: bool,
+}
+
+impl Ids {
+    /// None where the column is not what the schema announced.
+    fn meet(&mut self, column: &ArrayRef, judge: &mut Judge<'_>) -> Option<()> {
+        let bytes = Bytes::of(column)?;
+        if let Some(coded) = column.as_dictionary_opt::<Int32Type>() {
+            let (keys, values) = (coded.keys(), coded.values());
+            let past = keys.values().iter().fold(0, |most, key| key.cast_unsigned().max(most));
+            if !keys.is_empty() && keys.null_count() == 0 && past as usize >= values.len() {
+                return None;
+            }
+            let same = |known: &ArrayRef| known.to_data().ptr_eq(&values.to_data());
+            if !self.dictionary.as_ref().is_some_and(same) {
+                let Bytes::Coded { values: entries, .. } = &bytes else { return None };
+                self.entries_there = entries.meet(values.len(), judge);
+                self.dictionary = Some(values.clone());
+            }
+            self.all_there = self.entries_there && keys.null_count() == 0;
+        } else {
+            self.dictionary = None;
+            self.all_there = bytes.meet(column.len(), judge);
+        }
+        self.column = Some(bytes);
+        Some(())
+    }
+
+    /// The identifier of a row, empty if it has none.
+    #[inline]
+    fn get<'a>(&'a self, row: usize, digits: &'a mut [u8; DIGITS]) -> &'a [u8] {
+        self.column.as_ref().map_or(&[], |column| column.get(row, digits))
+    }
+
+    /// The number under which the judge has met the subscriber of a row.
+    #[inline]
+    fn number(&self, row: usize) -> usize {
+        match &self.column {
+            Some(Bytes::Coded { keys, .. }) => usize::try_from(keys.value(row)).unwrap_or(usize::MAX),
+            _ => row,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Judges every row: it is used, or rejected under exactly one reason, and the account of each file adds up.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, ops::Range, path::PathBuf};
 
-use throng_anonymiser::{Batch, Pass, Turned};
+use throng_anonymiser::{Batch, Met, Pass, Turned};
 use throng_schema::{CellIx, CellPlan, VersionIx};
 
 use crate::{
@@ -472,6 +472,8 @@ pub(crate) struct Row<'r> {
     pub(crate) of_type: TypeIx,
     /// Empty if missing.
     pub(crate) subscriber_id: &'r [u8],
+    /// The subscriber's number among those met last ([`Judge::meet`]).
+    pub(crate) number: usize,
     /// The country code of the home network, if it is asked for and told.
     pub(crate) mcc: Option<u16>,
 }
@@ -483,11 +485,14 @@ pub(crate) struct Judge<'a> {
     types: &'a Types,
     machines: &'a [Box<[u8]>],
     batch: Batch<'a>,
+    met: Met,
     /// Whether the rows have been accounted for by an earlier reading.
     again: bool,
     account: PartTally,
     earliest_us: i64,
     latest_us: i64,
+    /// Events at these times are wanted, and nothing is wrong with their time.
+    plain_us: Range<i64>,
 }
 
 impl<'a> Judge<'a> {
@@ -500,7 +505,10 @@ impl<'a> Judge<'a> {
         again: bool,
     ) -> Self {
         let account = PartTally::new(types);
+        let (wanted_us, from_us) = (batch.wanted_us(), clock.from_us.max(clock.expired_before_us));
         Self {
+            plain_us: from_us.max(wanted_us.start)..clock.until_us.min(wanted_us.end),
+            met: Met::default(),
             clock,
             cells: Cells::new(plan, clock),
             types,
@@ -531,6 +539,33 @@ impl<'a> Judge<'a> {
     pub(crate) fn malformed(&mut self, flaw: Flaw) {
         self.account.rows += 1;
         self.reject(Reason::Malformed, flaw);
+    }
+
+    /// Meets the subscribers of the rows that are judged next.
+    #[inline]
+    pub(crate) fn meet<'i>(&mut self, ids: impl Iterator<Item = &'i [u8]> + Clone) {
+        self.batch.meet_all(ids, &mut self.met);
+    }
+
+    /// Whether some rows are judged by their time, cell and subscriber alone, where the file tells nothing else.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.machines.is_empty() && self.types.len() == 0
+    }
+
+    /// Admits a row of which nothing is known but a time, a cell and a subscriber who is there, if nothing is wrong
+    /// with it; else nothing has happened, and it is to be judged like any other.
+    #[inline]
+    pub(crate) fn admit_plain(&mut self, at: Moment, cell: Cell, number: usize) -> bool {
+        let at_us = at.micros();
+        let Cell::Stands(version) = cell else { return false };
+        if !self.plain_us.contains(&at_us) || !self.batch.admit_met(&self.met, number, at_us, version) {
+            return false;
+        }
+        self.account.rows += 1;
+        self.account.admitted += 1;
+        self.earliest_us = self.earliest_us.min(at_us);
+        self.latest_us = self.latest_us.max(at_us);
+        true
     }
 
     #[inline]
@@ -572,7 +607,7 @@ impl<'a> Judge<'a> {
         if self.again && !wanted {
             return Ok(());
         }
-        let pass = self.meet(row).map_err(|reason| (reason, Flaw::None))?;
+        let pass = self.pass(row).map_err(|reason| (reason, Flaw::None))?;
         let version =
             self.cells.version_at(row.cell, at_us).ok_or((Reason::UnknownCell, Flaw::UnknownCell))?;
         if !wanted {
@@ -587,8 +622,8 @@ impl<'a> Judge<'a> {
     }
 
     #[inline]
-    fn meet(&mut self, row: &Row<'_>) -> Result<Pass, Reason> {
-        let pass = self.batch.meet(row.subscriber_id, row.mcc).map_err(|turned| match turned {
+    fn pass(&self, row: &Row<'_>) -> Result<Pass, Reason> {
+        let pass = self.batch.pass(&self.met, row.number, row.mcc).map_err(|turned| match turned {
             Turned::OptedOut => Reason::OptedOut,
             Turned::Machine => Reason::Machine,
         })?;
