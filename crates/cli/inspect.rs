@@ -102,7 +102,6 @@ fn inspect_events(
     let gathered = Crowd::gather(events, &subscribers, &frame, Share::whole());
     let (mut crowd, mut tally): (Crowd, Tally) = gathered.map_err(|error| match error {
         GatherError::Source(error) => ingest_failure(error),
-        GatherError::Frame(error) => Failure::usage(error),
     })?;
     bar.done();
     let whole = crowd.left_over().is_none();

@@ -318,8 +318,8 @@ impl Room {
             files: events.paths().len(),
             memory: crowd_memory(plan, &self.reports, carried)?,
         };
-        let rows = part_of(events.estimated_rows(), share_of_window(&context_us, &plan.context_us));
-        Ok(Sitting { room: self, events, frame, rows })
+        let bytes = part_of(events.estimated_bytes(), share_of_window(&context_us, &plan.context_us));
+        Ok(Sitting { room: self, events, frame, bytes })
     }
 }
 
@@ -328,8 +328,8 @@ struct Sitting<'a> {
     room: &'a Room,
     events: &'a Events,
     frame: Frame,
-    /// Rows that it may have.
-    rows: u64,
+    /// Bytes that its rows may take.
+    bytes: u64,
 }
 
 impl Sitting<'_> {
@@ -341,7 +341,7 @@ impl Sitting<'_> {
         count: impl Fn(Crowd) -> Counted,
     ) -> Result<Counted, Failure> {
         let Self { events, frame, .. } = self;
-        let mut shares = Shares::planned(planned_passes(self.rows, frame.memory));
+        let mut shares = Shares::planned(planned_passes(self.bytes, frame.memory));
         let (mut sum, mut first, mut pass) = (None::<Counted>, None::<Tally>, 0);
         while let Some(share) = shares.take() {
             pass += 1;
@@ -367,7 +367,7 @@ impl Sitting<'_> {
                 // Rows that are left out take no memory: fewer passes may do than the files' sizes said.
                 let left = left_over.as_ref().map_or(0.0, Share::fraction);
                 let taken = (1.0 - shares.fraction() - left).max(f64::MIN_POSITIVE);
-                let rest = part_of(crowd.events(), (shares.fraction() + left) / taken);
+                let rest = part_of(crowd.bytes(), (shares.fraction() + left) / taken);
                 shares.give_back(left_over);
                 shares.replan(planned_passes(rest, frame.memory));
             } else {
@@ -389,7 +389,6 @@ impl Sitting<'_> {
     ) -> Result<(Crowd, S::Tally), Failure> {
         Crowd::gather(source, &self.room.subscribers, &self.frame, share).map_err(|error| match error {
             GatherError::Source(error) => ingest_failure(error),
-            GatherError::Frame(error) => Failure::usage(error),
         })
     }
 
@@ -456,9 +455,9 @@ fn crowd_memory(plan: &Plan, reports: &Reports, carried: u64) -> Result<usize, F
 /// A crowd of less would be read for ever.
 const CROWD_MEMORY_MIN: u64 = 16 << 20;
 
-/// Passes over the input, if all rows are used: 16 bytes an event, and a tenth for blocks that are not full.
-fn planned_passes(rows: u64, memory: usize) -> usize {
-    let needed = u128::from(rows) * 16 * 11 / 10;
+/// Passes over the input, if all rows are used: their bytes, and a tenth for blocks that are not full.
+fn planned_passes(bytes: u64, memory: usize) -> usize {
+    let needed = u128::from(bytes) * 11 / 10;
     usize::try_from(needed.div_ceil(memory.max(1) as u128)).unwrap_or(usize::MAX)
 }
 

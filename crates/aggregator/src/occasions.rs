@@ -106,7 +106,7 @@ impl<'a> Gathering<'a> {
                 let part = self.reports.areas.part(cell)?;
                 self.reports.areas.parts[part as usize].within.contains(number).then_some(())
             };
-            let here: Vec<Stay<()>> = stays(trajectory.sightings(), self.reports.hold_us, inside).collect();
+            let here: Vec<Stay<()>> = stays(trajectory.sightings(), self.reports.hold_us, inside);
             let cut =
                 |stay: &Stay<()>| stay.until_us.min(occasion.until_us) - stay.from_us.max(occasion.from_us);
             let spent_us: i64 = here.iter().map(|stay| cut(stay).max(0)).sum();

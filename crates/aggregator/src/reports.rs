@@ -19,7 +19,7 @@ use crate::{
     residence::{Residence, Residences, places_axis},
     sift::Sifting,
     stay::{Stay, stays},
-    visitors::Visitors,
+    visitors::{Before, Visitors},
 };
 
 /// The reports of a run, and all that they need to know.
@@ -379,9 +379,9 @@ impl Today<'_> {
         let Self { reports, calendar, tables, .. } = self;
         let (seen, areas) = (trajectory.sightings(), &reports.areas);
         if !areas.cut_places() {
-            return stays(seen, reports.hold_us, |cell| reports.plan.place(cell)).collect();
+            return stays(seen, reports.hold_us, |cell| reports.plan.place(cell));
         }
-        let by_part: Vec<Stay<u32>> = stays(seen, reports.hold_us, |cell| areas.part(cell)).collect();
+        let by_part: Vec<Stay<u32>> = stays(seen, reports.hold_us, |cell| areas.part(cell));
         if let Some(presence) = &tables.presence {
             let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
             let in_day = |stay: &&Stay<u32>| stay.until_us > start_us && stay.from_us < end_us;
@@ -411,6 +411,7 @@ impl Today<'_> {
         let today = &all[first..all.partition_point(|stay| stay.from_us < end_us).max(first)];
         let class =
             tables.residence.map(|residence| (residence, reports.residences.class(trajectory.home())));
+        let mut before = Before::default();
         for stay in today {
             if let Some(presence) = tables.presence.as_ref().filter(|_| !reports.areas.cut_places()) {
                 let (from_us, until_us) = (stay.from_us, stay.until_us);
@@ -418,7 +419,7 @@ impl Today<'_> {
                 presence.mark(&whole, calendar, &reports.areas, ballot);
             }
             if let Some(visitors) = &tables.visitors {
-                visitors.mark(stay, calendar, &reports.tree, ballot);
+                visitors.mark(stay, calendar, &reports.tree, &mut before, ballot);
             }
             if let Some((residence, class)) = class {
                 residence.mark(stay, class, (&reports.residences, &reports.tree), calendar, ballot);

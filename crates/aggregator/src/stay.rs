@@ -16,49 +16,36 @@ pub struct Stay<P = PlaceId> {
     pub until_us: i64,
 }
 
-/// The stays of one person whose sightings are in order.
+/// The stays of one person whose sightings are in order, in order.
 ///
 /// Each sighting stands for the time nearest to it, up to `hold_us` away. Where two follow each other within
 /// twice that, the boundary between them is the middle, rounded down to the microsecond. A stay is a maximal run
 /// of touching intervals in the same postal code. An interval without length (two cells at one microsecond) holds
 /// no time and breaks no stay; a cell that serves no known place (`place_of` gives none) does.
-pub fn stays<'a, P, F>(
-    sightings: &'a [Sighting],
+#[inline]
+pub fn stays<P: Copy + PartialEq>(
+    sightings: &[Sighting],
     hold_us: i64,
-    place_of: F,
-) -> impl Iterator<Item = Stay<P>> + use<'a, P, F>
-where
-    P: Copy + PartialEq + 'a,
-    F: Fn(VersionIx) -> Option<P> + 'a,
-{
-    let mut intervals = intervals(sightings, hold_us, place_of).peekable();
-    std::iter::from_fn(move || {
-        let (place, from_us, mut until_us) = intervals.find_map(|(place, a, b)| Some((place?, a, b)))?;
-        while let Some((_, _, b)) = intervals.next_if(|(next, a, _)| *next == Some(place) && *a == until_us) {
-            until_us = b;
-        }
-        Some(Stay { place, from_us, until_us })
-    })
-}
-
-/// The time each sighting stands for, without those that stand for none.
-fn intervals<'a, P, F>(
-    sightings: &'a [Sighting],
-    hold_us: i64,
-    place_of: F,
-) -> impl Iterator<Item = (Option<P>, i64, i64)> + use<'a, P, F>
-where
-    P: 'a,
-    F: Fn(VersionIx) -> Option<P> + 'a,
-{
-    let mut meets_last = None;
-    sightings.iter().enumerate().filter_map(move |(i, sighting)| {
-        let from_us = meets_last.unwrap_or(sighting.at_us - hold_us);
+    place_of: impl Fn(VersionIx) -> Option<P>,
+) -> Vec<Stay<P>> {
+    let mut stays: Vec<Stay<P>> = Vec::with_capacity(sightings.len());
+    let Some(first) = sightings.first() else { return stays };
+    let mut from_us = first.at_us - hold_us;
+    for (i, sighting) in sightings.iter().enumerate() {
         let next = sightings.get(i + 1).filter(|next| next.at_us - sighting.at_us <= 2 * hold_us);
-        meets_last = next.map(|next| middle(sighting.at_us, next.at_us));
-        let until_us = meets_last.unwrap_or(sighting.at_us + hold_us);
-        (from_us < until_us).then(|| (place_of(sighting.cell), from_us, until_us))
-    })
+        let meets_us = next.map(|next| middle(sighting.at_us, next.at_us));
+        let until_us = meets_us.unwrap_or(sighting.at_us + hold_us);
+        if from_us < until_us
+            && let Some(place) = place_of(sighting.cell)
+        {
+            match stays.last_mut() {
+                Some(last) if last.place == place && last.until_us == from_us => last.until_us = until_us,
+                _ => stays.push(Stay { place, from_us, until_us }),
+            }
+        }
+        from_us = meets_us.or_else(|| Some(sightings.get(i + 1)?.at_us - hold_us)).unwrap_or(until_us);
+    }
+    stays
 }
 
 /// `floor((a + b) / 2)`; the shift rounds down before 1970 too.
@@ -78,6 +65,7 @@ mod tests {
         let sightings: Vec<_> =
             seen.iter().map(|(at_us, place)| Sighting { at_us: *at_us, cell: VersionIx(*place) }).collect();
         stays(&sightings, H, |cell| (cell.0 != 9).then_some(PlaceId(cell.0)))
+            .iter()
             .map(|stay| (stay.place.0, stay.from_us, stay.until_us))
             .collect()
     }

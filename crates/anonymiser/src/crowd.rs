@@ -12,7 +12,7 @@ use crate::{
     carried::Carried,
     count_table::{Ballot, Counted, Counters, Found, Shape},
     entrance::{Entrance, Lane, Session},
-    layout::{Frame, FrameError, Layout, Rest, SHARDS},
+    layout::{Frame, Layout, Rest, SHARDS},
     share::Share,
     subscriber::Subscribers,
     trajectory::{Home, Sighting, Trajectory},
@@ -38,9 +38,6 @@ pub enum GatherError<E> {
     /// The source failed.
     #[error(transparent)]
     Source(E),
-    /// Days, cells and files are too many at once.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
 }
 
 /// The events of everybody in a share, by pseudonym. It cannot be read, printed, cloned or written.
@@ -90,14 +87,14 @@ impl Crowd {
     /// Where the memory of the frame does not hold them all, fewer are kept: see [`Crowd::left_over`].
     ///
     /// # Errors
-    /// When the source fails, or the frame has more than an event can tell apart.
+    /// When the source fails.
     pub fn gather<S: Source>(
         source: &S,
         subscribers: &Subscribers,
         frame: &Frame,
         share: Share,
     ) -> Result<(Self, S::Tally), GatherError<S::Error>> {
-        let entrance = Entrance::open(subscribers, frame, Layout::new(frame)?, &share);
+        let entrance = Entrance::open(subscribers, frame, Layout::new(frame), &share);
         let tally = source.pour(&entrance).map_err(GatherError::Source)?;
         let (layout, mut lanes, left_over) = entrance.close();
         let mut homes = HashMap::new();
@@ -108,10 +105,10 @@ impl Crowd {
         Ok((Self { layout, frame: frame.clone(), lanes, homes, left_over }, tally))
     }
 
-    /// How many events it holds; a session counts as three.
+    /// How many bytes it takes.
     #[must_use]
-    pub fn events(&self) -> u64 {
-        self.lanes.iter().flat_map(|lane| (0..SHARDS).map(|shard| lane.len(shard) as u64)).sum()
+    pub fn bytes(&self) -> u64 {
+        self.lanes.iter().flat_map(|lane| (0..SHARDS).map(|shard| lane.bytes(shard) as u64)).sum()
     }
 
     /// The people who did not fit the memory, to be counted in another pass.
@@ -179,9 +176,9 @@ struct Desk<'a> {
     devices: u64,
     found: [Vec<u64>; Found::ALL.len()],
     people: People,
-    /// The number of each event's person, in the order in which the events lie.
-    numbers: Vec<u32>,
-    /// Of each person by number: where the person's next event goes.
+    /// Of each entry on the lists of the lanes: the person's number.
+    entries: Vec<u32>,
+    /// Of each person by number: how many events, and then where the next one goes.
     next: Vec<u32>,
     sightings: Vec<Sighting>,
 }
@@ -204,7 +201,7 @@ impl<'a> Desk<'a> {
             devices: 0,
             found: Found::ALL.map(|_| vec![0; room.frame.files]),
             people: People::default(),
-            numbers: Vec::new(),
+            entries: Vec::new(),
             next: Vec::new(),
             sightings: Vec::new(),
         }
@@ -281,43 +278,51 @@ impl<'a> Desk<'a> {
 
     /// Numbers the people of a shard as they come, and counts the events of each; gives them in order.
     fn number(&mut self, shard: usize, sessions: &[Session]) -> Vec<(u64, u32)> {
-        let Room { layout, lanes, .. } = *self.room;
-        self.people.clear();
-        self.numbers.clear();
-        self.next.clear();
+        let Self { people, entries, next, .. } = self;
+        people.clear();
+        entries.clear();
         for session in sessions {
-            if self.people.number(session.person) as usize == self.next.len() {
-                self.next.push(0);
-            }
+            people.number(session.person);
         }
-        for event in lanes.iter().flat_map(|lane| lane.events(shard)).flatten() {
-            let number = self.people.number(layout.person_of(*event));
-            self.numbers.push(number);
-            match self.next.get_mut(number as usize) {
-                Some(events) => *events += 1,
-                None => self.next.push(1),
+        let lanes = self.room.lanes;
+        entries.extend(lanes.iter().flat_map(|lane| lane.persons(shard)).map(|person| people.number(*person)));
+        next.clear();
+        next.resize(people.known.len(), 0);
+        let mut entries = entries.as_slice();
+        for lane in lanes {
+            let (of_lane, others) = entries.split_at(lane.persons(shard).len());
+            for (block, number_of) in lane.events(shard) {
+                block.persons.iter().for_each(|person| next[of_lane[number_of(*person)] as usize] += 1);
             }
+            entries = others;
         }
-        let mut people: Vec<(u64, u32)> = self.people.known.iter().copied().zip(0..).collect();
+        let mut people: Vec<(u64, u32)> = people.known.iter().copied().zip(0..).collect();
         people.sort_unstable();
         people
     }
 
     /// Lays the events of each person together, in the order of the people; then `next` tells where each one's end.
     fn lay_out<R: Rest>(&mut self, shard: usize, people: &[(u64, u32)], events: &mut Vec<R>) {
-        let Room { layout, lanes, .. } = *self.room;
+        let Self { entries, next, .. } = self;
         let mut start = 0;
         for (_, number) in people {
-            start += std::mem::replace(&mut self.next[*number as usize], start);
+            start += std::mem::replace(&mut next[*number as usize], start);
         }
-        if events.len() < self.numbers.len() {
-            events.resize(self.numbers.len(), R::of(0));
+        if events.len() < start as usize {
+            events.resize(start as usize, R::default());
         }
-        let rows = lanes.iter().flat_map(|lane| lane.events(shard)).flatten();
-        for (event, number) in rows.zip(&self.numbers) {
-            let next = &mut self.next[*number as usize];
-            events[*next as usize] = layout.rest_of(*event);
-            *next += 1;
+        let mut entries = entries.as_slice();
+        for lane in self.room.lanes {
+            let (of_lane, others) = entries.split_at(lane.persons(shard).len());
+            for (block, number_of) in lane.events(shard) {
+                for (i, (person, rest)) in block.persons.iter().zip(block.rests).enumerate() {
+                    let next = &mut next[of_lane[number_of(*person)] as usize];
+                    let higher = block.higher.map_or(0, |higher| higher[i]);
+                    events[*next as usize] = R::of_words(*rest, higher);
+                    *next += 1;
+                }
+            }
+            entries = others;
         }
     }
 

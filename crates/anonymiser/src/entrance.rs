@@ -12,18 +12,20 @@ use hashbrown::{HashMap, hash_map::Entry};
 use throng_schema::VersionIx;
 
 use crate::{
-    arena::{Arena, BLOCK},
-    layout::{Event, Frame, Layout, SHARDS},
+    arena::{Arena, BLOCK, Block},
+    layout::{Frame, Layout, SHARDS},
     recent::Recent,
     share::Share,
     subscriber::Subscribers,
 };
 
-/// What two words of memory an admitted session stands for beside an event.
-const EVENTS_PER_SESSION: usize = 3;
+/// Bytes of an admitted session, of a home network, and of a person on the list of a shard.
+const SESSION_BYTES: usize = 48;
+const HOME_BYTES: usize = 16;
+const PERSON_BYTES: usize = 8;
 
-/// What a home network takes of the room for events: 16 bytes.
-const EVENTS_PER_HOME: usize = 1;
+/// Bytes that a crowd takes for an event of a day, and for the person where each row tells it anew.
+pub const BYTES_GATHERED: (u64, u64) = (10, PERSON_BYTES as u64);
 
 /// Subscribers whose home network a batch remembers to have handed over, so that most rows hand over none.
 const HOMES_RECENT: usize = 4_096;
@@ -44,10 +46,19 @@ pub(crate) struct Session {
 /// The events of the people of one shard, as one thread at a time saw them.
 #[derive(Default)]
 struct Shard {
-    /// Numbers of blocks in the arena; all but the last are full.
-    blocks: Vec<u32>,
+    /// Whose events they are. An event has the number of its person on this list, or as much of it as 16 bits tell: a
+    /// person is entered anew for each row, or each dictionary, so the number is never far from the end of the list.
+    persons: Vec<u64>,
+    /// Blocks in the arena, all but the last full, and how long the list of persons was when each was begun.
+    blocks: Vec<(u32, u32)>,
     sessions: Vec<Session>,
 }
+
+/// How far from the end of the list of persons a number may be, when its event is written: half of what 16 bits tell.
+const REACH: u32 = 1 << 15;
+
+/// The longest dictionary whose entries are entered together: 2,048 in each shard, give or take a few hundred.
+const ENTERED_TOGETHER: usize = SHARDS * 2_048;
 
 /// What one thread at a time has gathered.
 pub(crate) struct Lane {
@@ -62,24 +73,33 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// What a batch is left with that has handed its lane in.
-    fn nothing() -> Self {
-        let (cursors, shards, homes) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { arena: Arena::default(), cursors, shards, homes, limit_seen: 0 }
-    }
-
-    fn new() -> Self {
+    fn new(wide: bool) -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
-        let (arena, cursors) = (Arena::default(), vec![0; SHARDS]);
+        let (arena, cursors) = (Arena::new(wide), vec![0; SHARDS]);
         Self { arena, cursors, shards, homes: HashMap::new(), limit_seen: SHARDS }
     }
 
-    /// The events of a shard, block by block, in the order in which they came.
-    pub(crate) fn events(&self, shard: usize) -> impl Iterator<Item = &[Event]> {
-        let (blocks, cursor) = (&self.shards[shard].blocks, self.cursors[shard]);
-        blocks.iter().enumerate().map(move |(i, block)| {
-            let last = i + 1 == blocks.len() && cursor % BLOCK > 0;
-            &self.arena.block(*block)[..if last { cursor % BLOCK } else { BLOCK }]
+    /// What a batch is left with that has handed its lane in.
+    fn nothing() -> Self {
+        let (arena, cursors, shards) = (Arena::new(false), Vec::new(), Vec::new());
+        Self { arena, cursors, shards, homes: HashMap::new(), limit_seen: 0 }
+    }
+
+    /// The persons of a shard, some of them more than once.
+    pub(crate) fn persons(&self, shard: usize) -> &[u64] {
+        &self.shards[shard].persons
+    }
+
+    /// The events of a shard, block by block, in the order in which they came; and the number of a person by what the
+    /// block says of it.
+    pub(crate) fn events(
+        &self,
+        shard: usize,
+    ) -> impl Iterator<Item = (Block<'_>, impl Fn(u16) -> usize + use<>)> {
+        let (blocks, last) = (&self.shards[shard].blocks, self.cursors[shard] % BLOCK);
+        blocks.iter().enumerate().map(move |(i, (block, persons))| {
+            let full = if i + 1 == blocks.len() && last > 0 { last } else { BLOCK };
+            (self.arena.block(*block, full), number_of(*persons))
         })
     }
 
@@ -88,24 +108,37 @@ impl Lane {
         &self.shards[shard].sessions
     }
 
-    /// How many events a shard holds, and halves of sessions.
-    pub(crate) fn len(&self, shard: usize) -> usize {
-        let events: usize = self.events(shard).map(<[Event]>::len).sum();
-        events + EVENTS_PER_SESSION * self.shards[shard].sessions.len()
+    /// The bytes that a shard takes: its blocks as if they were full, and the persons from before the last.
+    pub(crate) fn bytes(&self, shard: usize) -> usize {
+        let Shard { blocks, sessions, .. } = &self.shards[shard];
+        let persons = blocks.last().map_or(0, |(_, persons)| *persons as usize);
+        blocks.len() * self.block_bytes() + persons * PERSON_BYTES + sessions.len() * SESSION_BYTES
     }
 
-    /// The room that a shard takes, in events.
-    fn room(&self, shard: usize) -> usize {
-        let Shard { blocks, sessions } = &self.shards[shard];
-        blocks.len() * BLOCK + EVENTS_PER_SESSION * sessions.len()
+    fn block_bytes(&self) -> usize {
+        BLOCK * Arena::event_bytes(self.arena.is_wide())
     }
 
-    /// Cuts a block for a shard that has none, or none that is not full.
+    /// Cuts a block for a shard that has none, or none that is not full; says how many bytes more the shard takes.
     #[cold]
-    fn cut(&mut self, shard: usize) {
+    fn cut(&mut self, shard: usize) -> usize {
+        let before = self.bytes(shard);
         let block = self.arena.take();
-        self.shards[shard].blocks.push(block);
+        let Shard { persons, blocks, .. } = &mut self.shards[shard];
+        blocks.push((block, u32::try_from(persons.len()).unwrap_or(u32::MAX)));
         self.cursors[shard] = block as usize * BLOCK;
+        self.bytes(shard) - before
+    }
+
+    /// Enters a person on the list of a shard; gives as much of the number as an event holds.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "number_of tells the rest")]
+    fn enter(&mut self, shard: usize, person: u64) -> u16 {
+        let persons = &mut self.shards[shard].persons;
+        if persons.last() != Some(&person) {
+            persons.push(person);
+        }
+        (persons.len() - 1) as u16
     }
 
     /// Notes a home network; whether it is the first of this subscriber.
@@ -123,22 +156,30 @@ impl Lane {
         }
     }
 
-    /// Lets go of everybody over the limit, who is not counted in this pass; says how much room there is for it.
+    /// Lets go of everybody over the limit, who is not counted in this pass; says how many bytes there are for it.
     #[cold]
     fn let_go(&mut self, limit: usize) -> usize {
         let mut freed = 0;
         for shard in limit..self.limit_seen {
-            freed += self.room(shard);
+            freed += self.bytes(shard);
             let Shard { blocks, .. } = std::mem::take(&mut self.shards[shard]);
-            blocks.into_iter().for_each(|block| self.arena.give_back(block));
+            blocks.into_iter().for_each(|(block, _)| self.arena.give_back(block));
             self.cursors[shard] = 0;
         }
         self.limit_seen = limit;
         let before = self.homes.len();
         self.homes.retain(|pseudonym, _| Layout::shard(*pseudonym) < limit);
         self.homes.shrink_to_fit();
-        freed + EVENTS_PER_HOME * (before - self.homes.len())
+        freed + HOME_BYTES * (before - self.homes.len())
     }
+}
+
+/// The number of a person on the list by its last 16 bits, in a block that was begun when the list was so long.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "what is cut off is what the list's length tells")]
+fn number_of(persons: u32) -> impl Fn(u16) -> usize {
+    let first = persons.wrapping_sub(REACH);
+    move |number| first.wrapping_add(u32::from(number.wrapping_sub(first as u16))) as usize
 }
 
 /// The open door of one gathering: batches are admitted here, from any number of threads.
@@ -149,7 +190,7 @@ pub struct Entrance<'a> {
     shards: Range<usize>,
     /// First shard that is no longer taken; it sinks when the memory is full.
     limit: AtomicUsize,
-    /// Events there is room for, and for how many it is taken.
+    /// Bytes that may be taken, and that are.
     room: usize,
     taken: AtomicUsize,
     /// Lanes that no batch has.
@@ -163,6 +204,8 @@ pub struct Pass {
     pseudonym: u64,
     /// The mobile country code of the home network, if the row tells it.
     mcc: Option<u16>,
+    /// Under which number of the list of its shard the subscriber is entered, if that is done already.
+    entered: Option<u16>,
 }
 
 /// Why a subscriber is turned away at the entrance.
@@ -178,11 +221,18 @@ pub enum Turned {
 ///
 /// It holds their pseudonyms, and so cannot be printed, cloned, compared or read.
 #[derive(Default)]
-pub struct Met(Vec<u64>);
+pub struct Met {
+    pseudonyms: Vec<u64>,
+    /// Of those who are entered already, the shard, and the number on its list in the lower half; none of others.
+    entered: Vec<u32>,
+}
 
 /// These two of 2^64 pseudonyms say that somebody was turned away; whose they would be has the one before.
 const OPTED_OUT: u64 = u64::MAX;
 const MACHINE: u64 = u64::MAX - 1;
+
+/// Where somebody is entered who was turned away: no shard has this number.
+const NOWHERE: u32 = u32::MAX;
 
 /// Subscribers whose verdict by a hashed list a batch remembers: a mebibyte, which is read faster than a hash is made.
 const VERDICTS_RECENT: usize = 1 << 16;
@@ -212,7 +262,7 @@ impl<'a> Entrance<'a> {
             frame,
             limit: AtomicUsize::new(shards.end),
             shards,
-            room: frame.memory / size_of::<Event>(),
+            room: frame.memory,
             taken: AtomicUsize::new(0),
             idle: Mutex::default(),
         }
@@ -221,7 +271,8 @@ impl<'a> Entrance<'a> {
     /// A batch for rows of the file with this number, below [`Frame::files`]. Dropping it hands in what it holds.
     #[must_use]
     pub fn batch(&'a self, file: u32) -> Batch<'a> {
-        let lane = self.idle().pop().unwrap_or_else(Lane::new);
+        let lane = self.idle().pop();
+        let lane = lane.unwrap_or_else(|| Lane::new(!self.layout.rest_fits_word()));
         let limit = self.limit.load(Ordering::Acquire);
         let mut batch = Batch {
             entrance: self,
@@ -281,13 +332,14 @@ impl Batch<'_> {
     #[inline]
     pub fn meet_all<'i>(&mut self, ids: impl Iterator<Item = &'i [u8]> + Clone, met: &mut Met) {
         let subscribers = self.entrance.subscribers;
-        met.0.clear();
-        subscribers.pseudonyms(ids.clone(), &mut met.0);
+        met.entered.clear();
+        met.pseudonyms.clear();
+        subscribers.pseudonyms(ids.clone(), &mut met.pseudonyms);
         if subscribers.turns_nobody_away() {
-            met.0.iter_mut().for_each(|pseudonym| *pseudonym = (*pseudonym).min(MACHINE - 1));
+            met.pseudonyms.iter_mut().for_each(|pseudonym| *pseudonym = (*pseudonym).min(MACHINE - 1));
             return;
         }
-        for (pseudonym, id) in met.0.iter_mut().zip(ids) {
+        for (pseudonym, id) in met.pseudonyms.iter_mut().zip(ids) {
             *pseudonym = if subscribers.opted_out(*pseudonym) || self.digest_opted_out(*pseudonym, id) {
                 OPTED_OUT
             } else if subscribers.is_machine(*pseudonym) {
@@ -296,6 +348,23 @@ impl Batch<'_> {
                 (*pseudonym).min(MACHINE - 1)
             };
         }
+    }
+
+    /// Enters those met, once for all the rows that they will have: for dictionaries, whose entries have several.
+    pub fn enter_all(&mut self, met: &mut Met) {
+        if met.pseudonyms.len() > ENTERED_TOGETHER {
+            return;
+        }
+        let enter = |pseudonym: &u64| {
+            let shard = Layout::shard(*pseudonym);
+            if *pseudonym >= MACHINE {
+                return NOWHERE;
+            }
+            let number =
+                if self.shards.contains(&shard) { self.lane.enter(shard, Layout::person(*pseudonym)) } else { 0 };
+            u32::try_from(shard).unwrap_or(NOWHERE) << u16::BITS | u32::from(number)
+        };
+        met.entered.extend(met.pseudonyms.iter().map(enter));
     }
 
     /// The pass of one of those met, by number; see [`Batch::meet`].
@@ -307,10 +376,13 @@ impl Batch<'_> {
     /// When fewer were met.
     #[inline]
     pub fn pass(&self, met: &Met, number: usize, mcc: Option<u16>) -> Result<Pass, Turned> {
-        match met.0[number] {
+        match met.pseudonyms[number] {
             OPTED_OUT => Err(Turned::OptedOut),
             MACHINE => Err(Turned::Machine),
-            pseudonym => Ok(Pass { pseudonym, mcc }),
+            pseudonym => {
+                let entered = met.entered.get(number).map(|entered| lower_half(*entered));
+                Ok(Pass { pseudonym, mcc, entered })
+            }
         }
     }
 
@@ -336,7 +408,11 @@ impl Batch<'_> {
         if pass.mcc.is_some() {
             self.keep_home(&pass);
         }
-        self.put(pass.pseudonym, at_us, cell);
+        let shard = Layout::shard(pass.pseudonym);
+        if self.shards.contains(&shard) {
+            let person = pass.entered.unwrap_or_else(|| self.enter(shard, pass.pseudonym));
+            self.put(shard, person, at_us, cell);
+        }
     }
 
     /// The same for one of those met, of whose home network nothing is told; whether there was a pass.
@@ -345,34 +421,41 @@ impl Batch<'_> {
     /// When fewer were met.
     #[inline]
     pub fn admit_met(&mut self, met: &Met, number: usize, at_us: i64, cell: VersionIx) -> bool {
-        let pseudonym = met.0[number];
-        let may = pseudonym < MACHINE;
-        if may {
-            self.put(pseudonym, at_us, cell);
+        let (shard, entered) = match met.entered.get(number).copied() {
+            Some(NOWHERE) => return false,
+            Some(entered) => ((entered >> u16::BITS) as usize, Some(lower_half(entered))),
+            None if met.pseudonyms[number] >= MACHINE => return false,
+            None => (Layout::shard(met.pseudonyms[number]), None),
+        };
+        if self.shards.contains(&shard) {
+            let person = entered.unwrap_or_else(|| self.enter(shard, met.pseudonyms[number]));
+            self.put(shard, person, at_us, cell);
         }
-        may
+        true
+    }
+
+    /// Enters a subscriber of a shard that is taken, for one row.
+    #[inline]
+    fn enter(&mut self, shard: usize, pseudonym: u64) -> u16 {
+        self.lane.enter(shard, Layout::person(pseudonym))
     }
 
     #[inline]
-    fn put(&mut self, pseudonym: u64, at_us: i64, cell: VersionIx) {
-        let shard = Layout::shard(pseudonym);
-        if !self.shards.contains(&shard) {
-            return;
-        }
-        let event = self.entrance.layout.event(Layout::person(pseudonym), at_us, cell, self.file);
+    fn put(&mut self, shard: usize, person: u16, at_us: i64, cell: VersionIx) {
+        let rest: u128 = self.entrance.layout.rest(at_us, cell, self.file);
         if self.lane.cursors[shard] % BLOCK == 0 && !self.cut(shard) {
             return;
         }
         let cursor = &mut self.lane.cursors[shard];
-        self.lane.arena.put(*cursor, event);
+        self.lane.arena.put(*cursor, person, rest);
         *cursor += 1;
     }
 
     /// Makes room in a shard; whether the shard is still taken.
     #[cold]
     fn cut(&mut self, shard: usize) -> bool {
-        self.lane.cut(shard);
-        self.take(BLOCK);
+        let bytes = self.lane.cut(shard);
+        self.take(bytes);
         self.shards.contains(&shard)
     }
 
@@ -385,14 +468,14 @@ impl Batch<'_> {
             let session = Session { person, start_us, version: cell, end_us, file: self.file };
             self.lane.shards[shard].sessions.push(session);
             self.keep_home(&pass);
-            self.take(EVENTS_PER_SESSION);
+            self.take(SESSION_BYTES);
         }
     }
 
-    /// Accounts for room taken; where there is no more, fewer people are taken.
-    fn take(&mut self, events: usize) {
+    /// Accounts for bytes taken; where there are no more, fewer people are taken.
+    fn take(&mut self, bytes: usize) {
         let Entrance { taken, room, .. } = self.entrance;
-        if taken.fetch_add(events, Ordering::AcqRel) + events > *room {
+        if taken.fetch_add(bytes, Ordering::AcqRel) + bytes > *room {
             self.entrance.shrink();
         }
         self.heed_limit();
@@ -427,10 +510,16 @@ impl Batch<'_> {
         {
             self.homes_recent.put(pass.pseudonym, mcc);
             if self.lane.settle_home(pass.pseudonym, mcc) {
-                self.take(EVENTS_PER_HOME);
+                self.take(HOME_BYTES);
             }
         }
     }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is asked for")]
+fn lower_half(entered: u32) -> u16 {
+    entered as u16
 }
 
 impl Drop for Batch<'_> {
@@ -458,7 +547,7 @@ mod tests {
     ) -> (Subscribers, HashMap<u64, u16>, Range<usize>) {
         let subscribers = Subscribers::new().expect("key");
         let frame = frame(memory);
-        let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame).expect("fits"), share);
+        let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), share);
         let mut batch = entrance.batch(0);
         for (id, mcc) in rows {
             let pass = batch.meet(&id.to_be_bytes(), *mcc).unwrap_or_else(|_| panic!("turned away"));
@@ -506,7 +595,7 @@ mod tests {
     #[test]
     fn a_pass_that_is_not_spent_leaves_no_home_network() {
         let (subscribers, frame) = (Subscribers::new().expect("key"), frame(MEMORY));
-        let layout = Layout::new(&frame).expect("fits");
+        let layout = Layout::new(&frame);
         let entrance = Entrance::open(&subscribers, &frame, layout, &Share::whole());
         assert!(entrance.batch(0).meet(b"one", Some(206)).is_ok());
         assert!(entrance.close().1.iter().all(|lane| lane.homes.is_empty()));

@@ -18,7 +18,7 @@ use crate::{
     csv::{CsvDesk, CsvLayout, Filled, Lines, failed},
     files::FileFormat,
     parquet::{ParquetDesk, ParquetLayout},
-    rejects::{FileTally, IngestError, Judge, PartTally, Tally, Words},
+    rejects::{Cells, FileTally, IngestError, Judge, PartTally, Tally, Words},
     table::Column,
     time::{Clock, TimeReader},
 };
@@ -94,7 +94,7 @@ pub struct Events {
     format: EventFormat,
     types: Types,
     clock: Clock,
-    plan: Option<Arc<CellPlan>>,
+    cells: Cells,
     progress: Arc<dyn Progress>,
     cut: Cut,
     wants_home: bool,
@@ -121,7 +121,8 @@ impl Events {
         let files = opened.into_iter().collect::<Result<_, _>>()?;
         let types = Types::new(&format);
         let (cut, wants_home, machine_prefixes) = (CUT, false, Vec::new());
-        Ok(Self { files, columns, format, types, clock, plan, progress, cut, wants_home, machine_prefixes })
+        let cells = Cells::new(plan, &clock);
+        Ok(Self { files, columns, format, types, clock, cells, progress, cut, wants_home, machine_prefixes })
     }
 
     /// Reads the home network of each subscriber as well; without it, that column costs nothing.
@@ -148,6 +149,18 @@ impl Events {
     #[must_use]
     pub fn estimated_rows(&self) -> u64 {
         self.files.iter().map(EventFile::rows).sum()
+    }
+
+    /// How many bytes a crowd of all rows takes, about.
+    #[must_use]
+    pub fn estimated_bytes(&self) -> u64 {
+        let of_file = |file: &EventFile| match &file.layout {
+            Layout::Parquet(layout) => (0..layout.row_groups())
+                .map(|group| layout.group_rows(group) * event_bytes(layout.keeps_subscribers(group)))
+                .sum(),
+            Layout::Csv(layout) => layout.rows_estimated * event_bytes(false),
+        };
+        self.files.iter().map(of_file).sum()
     }
 
     /// How many bytes the files have on the disk.
@@ -296,8 +309,8 @@ impl Events {
 
     fn judge<'a>(&'a self, number: usize, door: Door<'a>) -> Judge<'a> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        let (plan, batch) = (self.plan.as_deref(), door.entrance.batch(number));
-        Judge::new(&self.clock, plan, &self.types, &self.machine_prefixes, batch, door.again)
+        let batch = door.entrance.batch(number);
+        Judge::new(&self.clock, &self.cells, &self.types, &self.machine_prefixes, batch, door.again)
     }
 
     fn time(&self) -> TimeReader {
@@ -415,6 +428,12 @@ impl Events {
         let parts = done.into_iter().map(|(_, part)| part).collect::<Result<Vec<_>, _>>()?;
         Ok(self.tally(parts))
     }
+}
+
+/// Bytes that an event takes: its person is told by the entry of a dictionary, or anew for each row.
+fn event_bytes(dictionary: bool) -> u64 {
+    let (event, person) = throng_anonymiser::BYTES_GATHERED;
+    if dictionary { event + person / 8 } else { event + person }
 }
 
 impl EventFile {

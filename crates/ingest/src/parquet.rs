@@ -128,6 +128,15 @@ impl ParquetLayout {
         self.metadata().row_group(group).compressed_size().unsigned_abs()
     }
 
+    pub(crate) fn group_rows(&self, group: usize) -> u64 {
+        self.metadata().row_group(group).num_rows().unsigned_abs()
+    }
+
+    /// Whether subscribers are told by the entries of a dictionary.
+    pub(crate) fn keeps_subscribers(&self, group: usize) -> bool {
+        self.dictionaries(group, Home::Nowhere).subscribers
+    }
+
     fn rows_before(&self, group: usize) -> u64 {
         self.metadata().row_groups()[..group].iter().map(|group| group.num_rows().unsigned_abs()).sum()
     }
@@ -450,36 +459,35 @@ impl Bytes {
 }
 
 impl Bytes {
-    /// Lets the judge meet so many subscribers; whether each has an identifier.
-    fn meet(&self, rows: usize, judge: &mut Judge<'_>) -> bool {
-        let nowhere_null = match self {
-            Self::View(column) => column.null_count() == 0,
-            Self::Fixed(column) => column.null_count() == 0,
-            Self::Signed(_) | Self::Unsigned(_) | Self::Coded { .. } => false,
-        };
+    /// Lets the judge meet the subscribers of so many rows, or of so many entries of a dictionary; whether each has an
+    /// identifier.
+    fn meet(&self, rows: usize, entries: bool, judge: &mut Judge<'_>) -> bool {
         match self {
-            Self::View(column) if nowhere_null => {
-                let ids = (0..rows).map(|row| column.value(row));
-                judge.meet(ids.clone());
-                ids.fold(true, |all, id| all & !id.is_empty())
+            Self::View(column) if column.null_count() == 0 => {
+                meet((0..rows).map(|row| column.value(row)), entries, judge)
             }
-            Self::Fixed(column) if nowhere_null => {
-                judge.meet((0..rows).map(|row| column.value(row)));
-                column.value_length() > 0
+            Self::Fixed(column) if column.null_count() == 0 => {
+                meet((0..rows).map(|row| column.value(row)), entries, judge)
             }
             _ => {
-                let (mut texts, mut ends) = (Vec::new(), Vec::with_capacity(rows));
+                let (mut texts, mut ends) = (Vec::new(), vec![0]);
                 for row in 0..rows {
                     texts.extend_from_slice(self.get(row, &mut [0; DIGITS]));
                     ends.push(texts.len());
                 }
-                let start = |row: usize| if row == 0 { 0 } else { ends[row - 1] };
-                let ids = (0..rows).map(|row| &texts[start(row)..ends[row]]);
-                judge.meet(ids.clone());
-                ends.windows(2).all(|pair| pair[0] < pair[1]) && ends.first().is_none_or(|end| *end > 0)
+                meet(ends.windows(2).map(|pair| &texts[pair[0]..pair[1]]), entries, judge)
             }
         }
     }
+}
+
+fn meet<'i>(ids: impl Iterator<Item = &'i [u8]> + Clone, entries: bool, judge: &mut Judge<'_>) -> bool {
+    if entries {
+        judge.meet_entries(ids.clone());
+    } else {
+        judge.meet(ids.clone());
+    }
+    ids.fold(true, |all, id| all & !id.is_empty())
 }
 
 /// The digits of an integer, so that it equals its own text.
@@ -699,8 +707,8 @@ impl<'a> ParquetDesk<'a> {
     fn rows(&mut self) {
         let others = [self.places.end_time, self.places.event_type];
         let plain = others.iter().all(Option::is_none) && self.home == Home::Nowhere && self.judge.is_plain();
-        match &self.ids.column {
-            Some(Bytes::Coded { keys, .. }) if plain && self.ids.all_there => {
+        match &self.ids.keys {
+            Some(keys) if plain && self.ids.all_there => {
                 let keys = keys.values().clone();
                 self.plain_rows(keys.iter().map(|key| usize::try_from(*key).unwrap_or(usize::MAX)));
             }
@@ -742,7 +750,9 @@ impl<'a> ParquetDesk<'a> {
 /// for a row group.
 #[derive(Default)]
 struct Ids {
+    /// The column of a batch; of one with a dictionary, its keys.
     column: Option<Bytes>,
+    keys: Option<PrimitiveArray<Int32Type>>,
     dictionary: Option<ArrayRef>,
     /// Whether no entry, and no row, lacks an identifier.
     entries_there: bool,
@@ -752,41 +762,42 @@ struct Ids {
 impl Ids {
     /// None where the column is not what the schema announced.
     fn meet(&mut self, column: &ArrayRef, judge: &mut Judge<'_>) -> Option<()> {
-        let bytes = Bytes::of(column)?;
-        if let Some(coded) = column.as_dictionary_opt::<Int32Type>() {
-            let (keys, values) = (coded.keys(), coded.values());
-            let past = keys.values().iter().fold(0, |most, key| key.cast_unsigned().max(most));
-            if !keys.is_empty() && keys.null_count() == 0 && past as usize >= values.len() {
-                return None;
-            }
-            let same = |known: &ArrayRef| known.to_data().ptr_eq(&values.to_data());
-            if !self.dictionary.as_ref().is_some_and(same) {
-                let Bytes::Coded { values: entries, .. } = &bytes else { return None };
-                self.entries_there = entries.meet(values.len(), judge);
-                self.dictionary = Some(values.clone());
-            }
-            self.all_there = self.entries_there && keys.null_count() == 0;
-        } else {
-            self.dictionary = None;
-            self.all_there = bytes.meet(column.len(), judge);
+        let Some(coded) = column.as_dictionary_opt::<Int32Type>() else {
+            let bytes = Bytes::of(column)?;
+            self.all_there = bytes.meet(column.len(), false, judge);
+            (self.column, self.keys, self.dictionary) = (Some(bytes), None, None);
+            return Some(());
+        };
+        let (keys, values) = (coded.keys(), coded.values());
+        let past = keys.values().iter().fold(0, |most, key| key.cast_unsigned().max(most));
+        if keys.len() > keys.null_count() && past as usize >= values.len() {
+            return None;
         }
-        self.column = Some(bytes);
+        let same = |known: &ArrayRef| known.to_data().ptr_eq(&values.to_data());
+        if !self.dictionary.as_ref().is_some_and(same) {
+            let entries = Bytes::of(values)?;
+            self.entries_there = entries.meet(values.len(), true, judge);
+            (self.column, self.dictionary) = (Some(entries), Some(values.clone()));
+        }
+        self.all_there = self.entries_there && keys.null_count() == 0;
+        self.keys = Some(keys.clone());
         Some(())
     }
 
     /// The identifier of a row, empty if it has none.
     #[inline]
     fn get<'a>(&'a self, row: usize, digits: &'a mut [u8; DIGITS]) -> &'a [u8] {
-        self.column.as_ref().map_or(&[], |column| column.get(row, digits))
+        let Some(column) = &self.column else { return &[] };
+        match &self.keys {
+            Some(keys) if keys.is_null(row) => &[],
+            _ => column.get(self.number(row), digits),
+        }
     }
 
     /// The number under which the judge has met the subscriber of a row.
     #[inline]
     fn number(&self, row: usize) -> usize {
-        match &self.column {
-            Some(Bytes::Coded { keys, .. }) => usize::try_from(keys.value(row)).unwrap_or(usize::MAX),
-            _ => row,
-        }
+        self.keys.as_ref().map_or(row, |keys| usize::try_from(keys.value(row)).unwrap_or(usize::MAX))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Judges every row: it is used, or rejected under exactly one reason, and the account of each file adds up.
 
-use std::{fmt, io, ops::Range, path::PathBuf};
+use std::{fmt, io, ops::Range, path::PathBuf, sync::Arc};
 
 use throng_anonymiser::{Batch, Met, Pass, Turned};
 use throng_schema::{CellIx, CellPlan, VersionIx};
@@ -417,37 +417,42 @@ pub(crate) enum Cell {
 ///
 /// Nearly every cell stands still for the whole of a window. Its version is then found together with the cell, which
 /// with a dictionary is once for many rows; to look it up for each row would cost a cache miss each.
-#[derive(Clone, Copy)]
-pub(crate) struct Cells<'a> {
-    plan: Option<&'a CellPlan>,
+pub(crate) struct Cells {
+    plan: Option<Arc<CellPlan>>,
+    /// What is known of each cell.
+    known: Vec<Cell>,
     from_us: i64,
-    until_us: i64,
 }
 
-impl<'a> Cells<'a> {
-    pub(crate) fn new(plan: Option<&'a CellPlan>, clock: &Clock) -> Self {
-        Self { plan, from_us: clock.from_us, until_us: clock.until_us }
+impl Cells {
+    pub(crate) fn new(plan: Option<Arc<CellPlan>>, clock: &Clock) -> Self {
+        let (from_us, until_us) = (clock.from_us, clock.until_us);
+        let known = |plan: &CellPlan| {
+            let cells = (0..).map(CellIx).take(plan.cells());
+            let of = |cell| match plan.version_at(cell, from_us) {
+                Some(version) if plan.versions()[version.0 as usize].until_us >= until_us => {
+                    Cell::Stands(version)
+                }
+                _ => Cell::Moves(cell),
+            };
+            cells.map(of).collect()
+        };
+        Self { known: plan.as_deref().map(known).unwrap_or_default(), plan, from_us }
     }
 
     /// Looks a cell up. Without a plan there is one cell, and every row is in it.
     #[inline]
-    pub(crate) fn find(self, cell_id: &[u8]) -> Cell {
+    pub(crate) fn find(&self, cell_id: &[u8]) -> Cell {
         if cell_id.is_empty() {
             return Cell::Missing;
         }
-        let Some(plan) = self.plan else { return Cell::Stands(VersionIx(0)) };
-        let Some(cell) = plan.cell(cell_id) else { return Cell::Unknown };
-        match plan.version_at(cell, self.from_us) {
-            Some(version) if plan.versions()[version.0 as usize].until_us >= self.until_us => {
-                Cell::Stands(version)
-            }
-            _ => Cell::Moves(cell),
-        }
+        let Some(plan) = &self.plan else { return Cell::Stands(VersionIx(0)) };
+        plan.cell(cell_id).map_or(Cell::Unknown, |cell| self.known[cell.0 as usize])
     }
 
     #[inline]
-    fn version_at(self, cell: Cell, at_us: i64) -> Option<VersionIx> {
-        match (cell, self.plan) {
+    fn version_at(&self, cell: Cell, at_us: i64) -> Option<VersionIx> {
+        match (cell, &self.plan) {
             (Cell::Stands(version), _) if at_us >= self.from_us => Some(version),
             (Cell::Stands(version), Some(plan)) => self.version_before(plan, version, at_us),
             (Cell::Moves(cell), Some(plan)) => plan.version_at(cell, at_us),
@@ -458,7 +463,7 @@ impl<'a> Cells<'a> {
 
     /// The version of a cell at the start of a session that began before the window.
     #[cold]
-    fn version_before(self, plan: &CellPlan, version: VersionIx, at_us: i64) -> Option<VersionIx> {
+    fn version_before(&self, plan: &CellPlan, version: VersionIx, at_us: i64) -> Option<VersionIx> {
         let cell = plan.cell(&plan.versions()[version.0 as usize].cell_id)?;
         plan.version_at(cell, at_us)
     }
@@ -481,7 +486,7 @@ pub(crate) struct Row<'r> {
 /// Judges rows, admits the good ones, and keeps account of all.
 pub(crate) struct Judge<'a> {
     clock: &'a Clock,
-    cells: Cells<'a>,
+    cells: &'a Cells,
     types: &'a Types,
     machines: &'a [Box<[u8]>],
     batch: Batch<'a>,
@@ -498,7 +503,7 @@ pub(crate) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(crate) fn new(
         clock: &'a Clock,
-        plan: Option<&'a CellPlan>,
+        cells: &'a Cells,
         types: &'a Types,
         machines: &'a [Box<[u8]>],
         batch: Batch<'a>,
@@ -510,7 +515,7 @@ impl<'a> Judge<'a> {
             plain_us: from_us.max(wanted_us.start)..clock.until_us.min(wanted_us.end),
             met: Met::default(),
             clock,
-            cells: Cells::new(plan, clock),
+            cells,
             types,
             machines,
             batch,
@@ -522,7 +527,7 @@ impl<'a> Judge<'a> {
     }
 
     #[inline]
-    pub(crate) fn cells(&self) -> Cells<'a> {
+    pub(crate) fn cells(&self) -> &'a Cells {
         self.cells
     }
 
@@ -545,6 +550,12 @@ impl<'a> Judge<'a> {
     #[inline]
     pub(crate) fn meet<'i>(&mut self, ids: impl Iterator<Item = &'i [u8]> + Clone) {
         self.batch.meet_all(ids, &mut self.met);
+    }
+
+    /// Meets the entries of a dictionary, each of which may have many rows.
+    pub(crate) fn meet_entries<'i>(&mut self, ids: impl Iterator<Item = &'i [u8]> + Clone) {
+        self.batch.meet_all(ids, &mut self.met);
+        self.batch.enter_all(&mut self.met);
     }
 
     /// Whether some rows are judged by their time, cell and subscriber alone, where the file tells nothing else.

@@ -58,8 +58,41 @@ pub struct CellPlan {
     versions: Vec<CellVersion>,
     /// First version of each cell, and one past the last at the end.
     first: Vec<u32>,
-    by_id: HashTable<u32>,
+    /// The postal code of each version, close together: it is asked for with every event.
+    places: Vec<Option<PlaceId>>,
+    by_id: HashTable<(Key, u32)>,
     hasher: DefaultHashBuilder,
+}
+
+/// The bytes of a cell id and its length; of one that has more than 24, a hash. Where it has no more, a look into the
+/// table is all that it takes to find the cell.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Key([u64; 3], u32);
+
+/// Bytes that a key holds.
+const KEY_BYTES: u32 = 24;
+
+impl Key {
+    #[inline]
+    fn of(cell_id: &[u8], hasher: &DefaultHashBuilder) -> Self {
+        let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
+        let half = |bytes: &[u8]| u64::from(bytes.try_into().map_or(0, u32::from_le_bytes));
+        // Words that overlap, rather than a copy of unknown length.
+        let words = match cell_id.len() {
+            len @ 17..=24 => [word(&cell_id[..8]), word(&cell_id[8..16]), word(&cell_id[len - 8..])],
+            len @ 8..17 => [word(&cell_id[..8]), word(&cell_id[len - 8..]), 0],
+            len @ 4..8 => [half(&cell_id[..4]), half(&cell_id[len - 4..]), 0],
+            0..4 => [cell_id.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0, 0],
+            _ => [hasher.hash_one(cell_id), 0, 0],
+        };
+        Self(words, u32::try_from(cell_id.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether equal keys are of equal cell ids.
+    #[inline]
+    fn is_whole(self) -> bool {
+        self.1 <= KEY_BYTES
+    }
 }
 
 impl CellPlan {
@@ -84,6 +117,7 @@ impl CellPlan {
         }
         let versions: Vec<CellVersion> = numbered.into_iter().map(|(_, version)| version).collect();
         let mut plan = Self {
+            places: versions.iter().map(|version| version.place).collect(),
             versions,
             first: Vec::new(),
             by_id: HashTable::new(),
@@ -98,10 +132,9 @@ impl CellPlan {
             if i == 0 || version.cell_id != self.versions[i - 1].cell_id {
                 let cell = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
                 self.first.push(u32::try_from(i).unwrap_or(u32::MAX));
-                let (versions, first, hasher) = (&self.versions, &self.first, &self.hasher);
-                let hash_of =
-                    |cell: &u32| hasher.hash_one(&*versions[first[*cell as usize] as usize].cell_id);
-                self.by_id.insert_unique(hash_of(&cell), cell, hash_of);
+                let (key, hasher) = (Key::of(&version.cell_id, &self.hasher), &self.hasher);
+                let hash_of = |(key, _): &(Key, u32)| hasher.hash_one(key);
+                self.by_id.insert_unique(hash_of(&(key, cell)), (key, cell), hash_of);
             }
         }
         self.first.push(u32::try_from(self.versions.len()).unwrap_or(u32::MAX));
@@ -111,8 +144,10 @@ impl CellPlan {
     #[inline]
     #[must_use]
     pub fn cell(&self, cell_id: &[u8]) -> Option<CellIx> {
-        let same = |cell: &u32| *self.versions[self.first[*cell as usize] as usize].cell_id == *cell_id;
-        self.by_id.find(self.hasher.hash_one(cell_id), same).map(|cell| CellIx(*cell))
+        let key = Key::of(cell_id, &self.hasher);
+        let id = |cell: u32| &*self.versions[self.first[cell as usize] as usize].cell_id;
+        let same = |(known, cell): &(Key, u32)| *known == key && (key.is_whole() || id(*cell) == cell_id);
+        self.by_id.find(self.hasher.hash_one(key), same).map(|(_, cell)| CellIx(*cell))
     }
 
     /// The version of a cell that holds at a time in microseconds since 1970 UTC.
@@ -138,7 +173,7 @@ impl CellPlan {
     #[inline]
     #[must_use]
     pub fn place(&self, version: VersionIx) -> Option<PlaceId> {
-        self.versions[version.0 as usize].place
+        self.places[version.0 as usize]
     }
 
     /// Where a version stands: longitude and latitude in WGS 84 degrees, if known.
@@ -203,6 +238,25 @@ mod tests {
         assert_eq!(plan.cell(b"c"), None);
         let versions = [a, b].map(|cell| plan.versions_of(cell).map(|v| v.0).collect::<Vec<_>>());
         assert_eq!(versions, [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn every_length_of_a_cell_id_is_told_apart() {
+        let ids = |byte: u8| (1..40).map(move |len| vec![byte; len]);
+        let all: Vec<_> = ids(b'0').chain(ids(0)).chain(ids(b'0').map(|mut id| {
+            let last = id.len() - 1;
+            id[last] = b'1';
+            id
+        }))
+        .collect();
+        let versions = all.iter().map(|id| CellVersion { cell_id: id[..].into(), ..version("", 0, 1, 0) });
+        let plan = CellPlan::new(versions.collect()).expect("plan");
+        assert_eq!(plan.cells(), all.len());
+        for id in &all {
+            let cell = plan.cell(id).expect("known");
+            let first = plan.versions_of(cell).next().expect("a version");
+            assert_eq!(*plan.versions()[first.0 as usize].cell_id, id[..]);
+        }
     }
 
     #[test]
