@@ -27,14 +27,13 @@ pub(crate) fn class_of(spent_us: i64) -> usize {
 #[derive(Clone, Copy)]
 pub(crate) struct Dwell {
     pub(crate) table: usize,
-    grid: Grid,
 }
 
 impl Dwell {
     pub(crate) fn lay_out(tree: &PlaceTree, shapes: &mut Vec<Shape>) -> Self {
         let grid = Grid::new(1, tree.len() * CLASSES.len());
         shapes.push(Shape::marked(grid));
-        Self { table: shapes.len() - 1, grid }
+        Self { table: shapes.len() - 1 }
     }
 
     /// One person's stays that overlap the day: what they add up to in every place.
@@ -47,7 +46,7 @@ impl Dwell {
         spent.sort_unstable();
         for times in spent.chunk_by(|a, b| a.0 == b.0) {
             let class = class_of(times.iter().map(|(_, time_us)| time_us).sum());
-            ballot.mark(self.table, self.grid.slot(0, times[0].0 * CLASSES.len() + class));
+            ballot.mark(self.table, 0, times[0].0 * CLASSES.len() + class);
         }
     }
 }

@@ -114,9 +114,9 @@ impl<'a> Gathering<'a> {
                 // Whoever was not there during the window neither came nor left in it.
                 continue;
             }
-            ballot.mark(VISITORS, self.shapes[VISITORS].grid.slot(0, member));
+            ballot.mark(VISITORS, 0, member);
             let class = member * dwell::CLASSES.len() + dwell::class_of(spent_us);
-            ballot.mark(DWELL, self.shapes[DWELL].grid.slot(0, class));
+            ballot.mark(DWELL, 0, class);
             let residences = &self.reports.residences;
             for class in residences.axis.chain(residences.class(trajectory.home())) {
                 ballot.mark_key(0, key(0, u32::try_from(member).unwrap_or(u32::MAX), class));
@@ -140,7 +140,7 @@ impl<'a> Gathering<'a> {
         if (occasion.from_us..occasion.until_us).contains(&at_us)
             && let Some(step) = self.steps[member].partition_point(|step| *step <= at_us).checked_sub(1)
         {
-            ballot.mark(MOVES, self.shapes[MOVES].grid.slot(0, self.slot_of_move(member, step, kind)));
+            ballot.mark(MOVES, 0, self.slot_of_move(member, step, kind));
         }
     }
 

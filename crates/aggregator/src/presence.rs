@@ -19,6 +19,7 @@ impl Presence {
 
     /// The instants in the stay: `from <= instant < until`. Only the part of the postal code is marked, for presence
     /// adds up.
+    #[inline]
     pub(crate) fn mark(&self, stay: &Stay<u32>, calendar: &Calendar, areas: &Areas, ballot: &mut Ballot<'_>) {
         let (instants, slot) = (calendar.instants(), areas.lattice.slot(stay.place as usize));
         ballot.hold(self.table, instants.before(stay.from_us)..instants.before(stay.until_us), slot);

@@ -11,22 +11,21 @@ use crate::stay::Stay;
 pub(crate) struct Visitors {
     pub(crate) hours: usize,
     pub(crate) days: usize,
-    hour_grid: Grid,
-    day_grid: Grid,
 }
 
 impl Visitors {
+    /// The calendar is that of one day.
     pub(crate) fn lay_out(calendar: &Calendar, tree: &PlaceTree, shapes: &mut Vec<Shape>) -> Self {
         let hour_grid = Grid::new(calendar.hours().at_us().len(), tree.len());
         let day_grid = Grid::new(calendar.days().len(), tree.len());
         shapes.extend([Shape::marked(hour_grid), Shape::marked(day_grid)]);
-        Self { hours: shapes.len() - 2, days: shapes.len() - 1, hour_grid, day_grid }
+        Self { hours: shapes.len() - 2, days: shapes.len() - 1 }
     }
 
-    /// Every hour and day that the stay overlaps for more than zero time, in the postal code and all above it.
+    /// The day, and every hour that the stay overlaps for more than zero time, in the postal code and all above it.
     ///
-    /// The stay must overlap the window, and stays come in the order of time. Most follow another in the same
-    /// commune, or at least in the same country: what that one has marked is passed over.
+    /// The stay must overlap the day, and stays come in the order of time. Most follow another in the same commune, or
+    /// at least in the same country: what that one has marked is passed over.
     #[inline]
     pub(crate) fn mark(
         &self,
@@ -36,27 +35,28 @@ impl Visitors {
         before: &mut Before,
         ballot: &mut Ballot<'_>,
     ) {
-        let (hours, days) = (overlapped(calendar.hours(), stay), overlapped(calendar.day_starts(), stay));
+        let hours = overlapped(calendar.hours(), stay);
         for (place, last) in tree.chain(stay.place).into_iter().zip(&mut before.0) {
-            let told = last.as_ref().filter(|(other, ..)| *other == place);
-            let (hour, day) = told.map_or((0, 0), |(_, hour, day)| (*hour, *day));
-            for hour in hours.start.max(hour)..hours.end {
-                ballot.mark(self.hours, self.hour_grid.slot(hour, place.index()));
-            }
-            for day in days.start.max(day)..days.end {
-                ballot.mark(self.days, self.day_grid.slot(day, place.index()));
-            }
-            *last = Some((place, hours.end, days.end));
+            let marked = match last {
+                Some((other, until)) if *other == place => *until,
+                _ => {
+                    ballot.mark(self.days, 0, place.index());
+                    0
+                }
+            };
+            ballot.mark_all(self.hours, hours.start.max(marked)..hours.end, place.index());
+            *last = Some((place, hours.end));
         }
     }
 }
 
-/// Where one person was last, level by level, and up to which hour and day that is marked.
+/// Where one person was last, level by level, and up to which hour that is marked.
 #[derive(Default)]
-pub(crate) struct Before([Option<(PlaceId, usize, usize)>; Level::ALL.len()]);
+pub(crate) struct Before([Option<(PlaceId, usize)>; Level::ALL.len()]);
 
 /// The periods, given by their starts, that a stay overlaps: from the last that starts at or before its first
 /// moment, to the last that starts before its end.
+#[inline]
 fn overlapped(starts: &Ticks, stay: &Stay) -> Range<usize> {
     starts.before(stay.from_us + 1).saturating_sub(1)..starts.before(stay.until_us)
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use hashbrown::HashMap;
-use throng_schema::{Grid, Slot};
+use throng_schema::Grid;
 
 /// The shape of a table that is to be counted.
 #[derive(Clone, Copy, Debug)]
@@ -127,18 +127,25 @@ fn add(sums: &mut [u64], terms: &[u64]) {
     }
 }
 
-/// The counters of one thread for one table.
+/// The counters of one thread for one table: place by place, for a person stays in one place for several times.
 struct Counter {
     shape: Shape,
-    /// Of a table that is marked, counts. Of one that is held, their changes from the time before; their sums never
-    /// fall below zero, though a change may, and wraps. They have a time more, for what ends with the last.
-    devices: Vec<u32>,
-    /// Empty where nobody is weighed.
+    /// Of a table that is marked: how many devices, and who was counted last.
+    marks: Vec<Marks>,
+    /// Of a table that is held: how many devices more than at the time before. Sums never fall below zero, though a
+    /// change may, and wraps. Each place has a time more, for what ends with the last.
+    changes: Vec<u32>,
+    /// As the marks or the changes; empty where nobody is weighed.
     weights: Vec<u64>,
-    /// The last person who marked the slot; empty in a table that is held.
-    last: Vec<u32>,
     /// The last person who held anything, and until what time.
     held: (u32, usize),
+}
+
+/// Devices in a slot, and the last person who marked it: close together, for one is never asked for alone.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    devices: u32,
+    last: u32,
 }
 
 impl Counter {
@@ -146,24 +153,39 @@ impl Counter {
         let Shape { grid, held } = shape;
         let slots = if held { grid.len() + grid.places() } else { grid.len() };
         let of = |wanted: bool| if wanted { slots } else { 0 };
-        let (devices, last) = (vec![0; slots], vec![0; of(!held)]);
-        Self { shape, devices, weights: vec![0; of(weighed)], last, held: (0, 0) }
+        let (marks, changes) = (vec![Marks::default(); of(!held)], vec![0; of(held)]);
+        Self { shape, marks, changes, weights: vec![0; of(weighed)], held: (0, 0) }
     }
 
+    /// Tables are laid out time by time.
     fn into_table(self) -> CountTable {
-        let Self { shape, mut devices, mut weights, .. } = self;
-        if shape.held {
-            let (slots, places) = (shape.grid.len(), shape.grid.places());
-            for slot in places..slots {
-                devices[slot] = devices[slot].wrapping_add(devices[slot - places]);
+        let Self { shape, marks, changes, weights, .. } = self;
+        let (grid, is_held) = (shape.grid, shape.held);
+        let mut table = CountTable {
+            shape,
+            devices: vec![0; grid.len()],
+            weights: vec![0; if weights.is_empty() { 0 } else { grid.len() }],
+        };
+        for place in 0..grid.places() {
+            let (mut devices, mut weight) = (0_u32, 0_u64);
+            for time in 0..grid.times() {
+                let slot = grid.slot(time, place).0;
+                if is_held {
+                    let here = place * (grid.times() + 1) + time;
+                    devices = devices.wrapping_add(changes[here]);
+                    weight = weight.wrapping_add(weights.get(here).copied().unwrap_or(0));
+                } else {
+                    let here = place * grid.times() + time;
+                    devices = marks[here].devices;
+                    weight = weights.get(here).copied().unwrap_or(0);
+                }
+                table.devices[slot] = u64::from(devices);
+                if let Some(weights) = table.weights.get_mut(slot) {
+                    *weights = weight;
+                }
             }
-            for slot in places..slots.min(weights.len()) {
-                weights[slot] = weights[slot].wrapping_add(weights[slot - places]);
-            }
-            devices.truncate(slots);
-            weights.truncate(slots);
         }
-        CountTable { shape, devices: devices.into_iter().map(u64::from).collect(), weights }
+        table
     }
 }
 
@@ -202,7 +224,7 @@ impl Counters {
     pub(crate) fn next_ballot(&mut self) -> Ballot<'_> {
         if self.person == u32::MAX {
             for table in &mut self.tables {
-                table.last.fill(0);
+                table.marks.iter_mut().for_each(|marks| marks.last = 0);
                 table.held = (0, 0);
             }
             self.person = 0;
@@ -253,20 +275,32 @@ impl Ballot<'_> {
         self.0.weight = weight;
     }
 
-    /// This person was in the slot. Saying so again changes nothing.
+    /// This person was in a place of the grid at a time. Saying so again changes nothing.
     ///
     /// # Panics
-    /// When the table or the slot does not exist, or the table is one that is held.
+    /// When the table, the time or the place does not exist, or the table is one that is held.
     #[inline]
-    pub fn mark(&mut self, table: usize, slot: Slot) {
-        let person = self.0.person;
+    pub fn mark(&mut self, table: usize, time: usize, place: usize) {
+        self.mark_all(table, time..time + 1, place);
+    }
+
+    /// This person was in a place of the grid at each of these times. Saying so again changes nothing.
+    ///
+    /// # Panics
+    /// When the table, a time or the place does not exist, or the table is one that is held.
+    #[inline]
+    pub fn mark_all(&mut self, table: usize, times: Range<usize>, place: usize) {
+        let (person, weight) = (self.0.person, self.0.weight);
         let counter = &mut self.0.tables[table];
-        let last = &mut counter.last[slot.0];
-        if *last != person {
-            *last = person;
-            counter.devices[slot.0] += 1;
-            if let Some(weights) = counter.weights.get_mut(slot.0) {
-                *weights += u64::from(self.0.weight);
+        let grid = counter.shape.grid;
+        assert!(times.end <= grid.times());
+        let slots = place * grid.times() + times.start..place * grid.times() + times.end.max(times.start);
+        for (marks, slot) in counter.marks[slots.clone()].iter_mut().zip(slots) {
+            if marks.last != person {
+                *marks = Marks { devices: marks.devices + 1, last: person };
+                if let Some(weights) = counter.weights.get_mut(slot) {
+                    *weights += u64::from(weight);
+                }
             }
         }
     }
@@ -286,11 +320,12 @@ impl Ballot<'_> {
         if from >= times.end {
             return;
         }
-        assert!(counter.shape.held && times.end <= grid.times() && place < grid.places());
+        assert!(times.end <= grid.times());
         counter.held = (person, times.end);
-        let (first, past) = (from * grid.places() + place, times.end * grid.places() + place);
-        counter.devices[first] = counter.devices[first].wrapping_add(1);
-        counter.devices[past] = counter.devices[past].wrapping_sub(1);
+        let of_place = place * (grid.times() + 1);
+        let (first, past) = (of_place + from, of_place + times.end);
+        counter.changes[first] = counter.changes[first].wrapping_add(1);
+        counter.changes[past] = counter.changes[past].wrapping_sub(1);
         if !counter.weights.is_empty() {
             counter.weights[first] = counter.weights[first].wrapping_add(weight);
             counter.weights[past] = counter.weights[past].wrapping_sub(weight);

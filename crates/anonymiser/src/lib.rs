@@ -39,7 +39,7 @@
 //! let tree = PlaceTree::new(&[PlaceRow { codes, ..PlaceRow::default() }])?;
 //! let postal_code = tree.postal_code("1000").expect("the only one").index();
 //! let grid = Grid::new(1, tree.len());
-//! let visit = |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| ballot.mark(0, grid.slot(0, postal_code));
+//! let visit = |_: &Trajectory<'_>, ballot: &mut Ballot<'_>| ballot.mark(0, 0, postal_code);
 //! let shapes = [Shape::marked(grid)];
 //! let counted = crowd.count(&Sitting::of(&shapes, &subscribers), |cell, _| Some(cell), None, visit);
 //! let lattice = Lattice::of_places(&tree, &[true; 5]);

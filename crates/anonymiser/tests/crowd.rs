@@ -65,7 +65,7 @@ fn mark(trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
     );
     for sighting in sightings.iter().chain(sightings) {
         let time = usize::try_from(sighting.at_us).expect("in the frame");
-        ballot.mark(0, shape().grid.slot(time, ABOVE + sighting.cell.0 as usize));
+        ballot.mark(0, time, ABOVE + sighting.cell.0 as usize);
     }
 }
 

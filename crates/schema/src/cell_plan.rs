@@ -52,6 +52,9 @@ pub enum CellPlanError {
     Overlap(usize, usize),
 }
 
+/// No place has this number.
+const NOWHERE: u32 = u32::MAX;
+
 /// Cells by identifier and time.
 #[derive(Debug)]
 pub struct CellPlan {
@@ -59,7 +62,7 @@ pub struct CellPlan {
     /// First version of each cell, and one past the last at the end.
     first: Vec<u32>,
     /// The postal code of each version, close together: it is asked for with every event.
-    places: Vec<Option<PlaceId>>,
+    places: Vec<u32>,
     by_id: HashTable<(Key, u32)>,
     hasher: DefaultHashBuilder,
 }
@@ -117,7 +120,7 @@ impl CellPlan {
         }
         let versions: Vec<CellVersion> = numbered.into_iter().map(|(_, version)| version).collect();
         let mut plan = Self {
-            places: versions.iter().map(|version| version.place).collect(),
+            places: versions.iter().map(|version| version.place.map_or(NOWHERE, |place| place.0)).collect(),
             versions,
             first: Vec::new(),
             by_id: HashTable::new(),
@@ -173,7 +176,7 @@ impl CellPlan {
     #[inline]
     #[must_use]
     pub fn place(&self, version: VersionIx) -> Option<PlaceId> {
-        self.places[version.0 as usize]
+        Some(self.places[version.0 as usize]).filter(|place| *place != NOWHERE).map(PlaceId)
     }
 
     /// Where a version stands: longitude and latitude in WGS 84 degrees, if known.

@@ -125,6 +125,8 @@ struct Place {
 #[derive(Debug)]
 pub struct PlaceTree {
     places: Vec<Place>,
+    /// Each place and everything above it, close together: they are asked for with every stay.
+    chains: Vec<[PlaceId; Level::ALL.len()]>,
     postal_codes: BTreeMap<String, PlaceId>,
 }
 
@@ -164,7 +166,15 @@ impl PlaceTree {
                 });
             }
         }
-        Ok(Self { places, postal_codes: above })
+        let mut chains: Vec<[PlaceId; Level::ALL.len()]> = Vec::with_capacity(places.len());
+        for (id, place) in (0..).map(PlaceId).zip(&places) {
+            // What lies above a place that is no postal code fills fewer steps; the last is repeated.
+            let mut chain = place.parent.map_or([id; Level::ALL.len()], |parent| chains[parent.index()]);
+            chain.rotate_right(1);
+            chain[0] = id;
+            chains.push(chain);
+        }
+        Ok(Self { places, chains, postal_codes: above })
     }
 
     /// How many places, of all levels.
@@ -216,12 +226,9 @@ impl PlaceTree {
 
     /// A postal code and everything above it, from the bottom up.
     #[must_use]
-    pub fn chain(&self, postal_code: PlaceId) -> [PlaceId; 5] {
-        let mut chain = [postal_code; 5];
-        for i in 1..5 {
-            chain[i] = self.parent(chain[i - 1]).unwrap_or(chain[i - 1]);
-        }
-        chain
+    #[inline]
+    pub fn chain(&self, postal_code: PlaceId) -> [PlaceId; Level::ALL.len()] {
+        self.chains[postal_code.index()]
     }
 
     /// The place of a postal code, if the tree has it.
