@@ -39,6 +39,10 @@ impl<T: bytemuck::Pod> Column<T> {
         slab[position % SLAB] = value;
     }
 
+    fn slabs(&mut self) -> Vec<&mut [T]> {
+        self.slabs.iter_mut().map(|slab| bytemuck::cast_slice_mut(slab)).collect()
+    }
+
     fn block(&self, block: u32) -> &[T] {
         let (slab, first) = (block as usize / SLAB_BLOCKS, block as usize % SLAB_BLOCKS * BLOCK);
         &bytemuck::cast_slice(&self.slabs[slab])[first..first + BLOCK]
@@ -51,7 +55,6 @@ pub(crate) struct Arena {
     rests: Column<u64>,
     /// What does not fit the first word; not there where all does.
     higher: Option<Column<u64>>,
-    blocks: usize,
     free: Vec<u32>,
 }
 
@@ -63,10 +66,26 @@ pub(crate) struct Block<'a> {
     pub(crate) higher: Option<&'a [u64]>,
 }
 
+/// The memory of one lane where an event fits a word, as it is written to.
+pub(crate) struct Open<'a> {
+    persons: Vec<&'a mut [u16]>,
+    rests: Vec<&'a mut [u64]>,
+    pub(crate) free: &'a mut Vec<u32>,
+}
+
+impl Open<'_> {
+    #[inline]
+    pub(crate) fn put(&mut self, position: usize, person: u16, rest: u64) {
+        let (slab, within) = (position / SLAB, position % SLAB);
+        self.persons[slab][within] = person;
+        self.rests[slab][within] = rest;
+    }
+}
+
 impl Arena {
     pub(crate) fn new(wide: bool) -> Self {
         let higher = wide.then(Column::new);
-        Self { persons: Column::new(), rests: Column::new(), higher, blocks: 0, free: Vec::new() }
+        Self { persons: Column::new(), rests: Column::new(), higher, free: Vec::new() }
     }
 
     /// Bytes that an event takes.
@@ -81,20 +100,31 @@ impl Arena {
     /// The number of a block that nobody has.
     #[cold]
     pub(crate) fn take(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            if self.blocks == self.rests.slabs.len() * SLAB_BLOCKS {
-                self.persons.grow();
-                self.rests.grow();
-                self.higher.iter_mut().for_each(Column::grow);
-            }
-            self.blocks += 1;
-            u32::try_from(self.blocks - 1).unwrap_or(u32::MAX)
-        })
+        self.keep_free(1);
+        self.free.pop().unwrap_or(u32::MAX)
+    }
+
+    /// Makes sure that so many blocks can be taken from the free ones.
+    fn keep_free(&mut self, blocks: usize) {
+        while self.free.len() < blocks {
+            self.persons.grow();
+            self.rests.grow();
+            self.higher.iter_mut().for_each(Column::grow);
+            let first = (self.rests.slabs.len() - 1) * SLAB_BLOCKS;
+            // The last is taken first, and memory is touched from its beginning on.
+            self.free.splice(0..0, (first..first + SLAB_BLOCKS).rev().map(|block| u32::try_from(block).unwrap_or(u32::MAX)));
+        }
     }
 
     /// Takes a block back.
     pub(crate) fn give_back(&mut self, block: u32) {
         self.free.push(block);
+    }
+
+    /// The memory laid open, for as many events as fit so many blocks to come.
+    pub(crate) fn open(&mut self, blocks: usize) -> Open<'_> {
+        self.keep_free(blocks);
+        Open { persons: self.persons.slabs(), rests: self.rests.slabs(), free: &mut self.free }
     }
 
     /// Writes an event at a position, counted in events from the first block on.
@@ -148,7 +178,8 @@ mod tests {
                 assert_eq!((events.rests[1], arena.block(*block, 3).persons.len()), (0, 3));
             }
             arena.give_back(blocks[3]);
-            assert_eq!((arena.take(), arena.take() as usize), (blocks[3], SLAB_BLOCKS + 2));
+            assert_eq!(arena.take(), blocks[3]);
+            assert!(!blocks.contains(&arena.take()));
         }
     }
 }

@@ -52,6 +52,17 @@ struct Shard {
     /// Blocks in the arena, all but the last full, and how long the list of persons was when each was begun.
     blocks: Vec<(u32, u32)>,
     sessions: Vec<Session>,
+    /// For how many of the persons memory is accounted for.
+    accounted: usize,
+}
+
+impl Shard {
+    /// Begins a block; gives the position of its first event.
+    #[inline]
+    fn begin(&mut self, block: u32) -> usize {
+        self.blocks.push((block, u32::try_from(self.persons.len()).unwrap_or(u32::MAX)));
+        block as usize * BLOCK
+    }
 }
 
 /// How far from the end of the list of persons a number may be, when its event is written: half of what 16 bits tell.
@@ -108,11 +119,10 @@ impl Lane {
         &self.shards[shard].sessions
     }
 
-    /// The bytes that a shard takes: its blocks as if they were full, and the persons from before the last.
+    /// The bytes that a shard takes: its blocks as if they were full, and the persons that are accounted for.
     pub(crate) fn bytes(&self, shard: usize) -> usize {
-        let Shard { blocks, sessions, .. } = &self.shards[shard];
-        let persons = blocks.last().map_or(0, |(_, persons)| *persons as usize);
-        blocks.len() * self.block_bytes() + persons * PERSON_BYTES + sessions.len() * SESSION_BYTES
+        let Shard { blocks, sessions, accounted, .. } = &self.shards[shard];
+        blocks.len() * self.block_bytes() + accounted * PERSON_BYTES + sessions.len() * SESSION_BYTES
     }
 
     fn block_bytes(&self) -> usize {
@@ -122,12 +132,10 @@ impl Lane {
     /// Cuts a block for a shard that has none, or none that is not full; says how many bytes more the shard takes.
     #[cold]
     fn cut(&mut self, shard: usize) -> usize {
-        let before = self.bytes(shard);
-        let block = self.arena.take();
-        let Shard { persons, blocks, .. } = &mut self.shards[shard];
-        blocks.push((block, u32::try_from(persons.len()).unwrap_or(u32::MAX)));
-        self.cursors[shard] = block as usize * BLOCK;
-        self.bytes(shard) - before
+        let list = &mut self.shards[shard];
+        self.cursors[shard] = list.begin(self.arena.take());
+        let persons = list.persons.len() - std::mem::replace(&mut list.accounted, list.persons.len());
+        self.block_bytes() + persons * PERSON_BYTES
     }
 
     /// Enters a person on the list of a shard; gives as much of the number as an event holds.
@@ -196,6 +204,20 @@ pub struct Entrance<'a> {
     /// Lanes that no batch has.
     idle: Mutex<Vec<Lane>>,
 }
+
+/// A row of somebody met: a time and a place.
+#[derive(Clone, Copy)]
+pub struct Seen {
+    /// The number of the subscriber among those met.
+    pub number: u32,
+    /// The version of the cell.
+    pub cell: VersionIx,
+    /// In microseconds since 1970 UTC, within the frame.
+    pub at_us: i64,
+}
+
+/// Rows that are admitted without a look at the memory.
+const AT_ONCE: usize = 1_024;
 
 /// Proof that the entrance met a subscriber who has not opted out. It is spent by admitting a row.
 ///
@@ -355,7 +377,7 @@ impl Batch<'_> {
         if met.pseudonyms.len() > ENTERED_TOGETHER {
             return;
         }
-        let enter = |pseudonym: &u64| {
+        let mut enter = |pseudonym: &u64| {
             let shard = Layout::shard(*pseudonym);
             if *pseudonym >= MACHINE {
                 return NOWHERE;
@@ -364,7 +386,13 @@ impl Batch<'_> {
                 if self.shards.contains(&shard) { self.lane.enter(shard, Layout::person(*pseudonym)) } else { 0 };
             u32::try_from(shard).unwrap_or(NOWHERE) << u16::BITS | u32::from(number)
         };
-        met.entered.extend(met.pseudonyms.iter().map(enter));
+        met.entered.extend(met.pseudonyms.iter().map(&mut enter));
+        let mut bytes = 0;
+        for list in &mut self.lane.shards {
+            let persons = list.persons.len() - std::mem::replace(&mut list.accounted, list.persons.len());
+            bytes += persons * PERSON_BYTES;
+        }
+        self.take(bytes);
     }
 
     /// The pass of one of those met, by number; see [`Batch::meet`].
@@ -415,23 +443,56 @@ impl Batch<'_> {
         }
     }
 
-    /// The same for one of those met, of whose home network nothing is told; whether there was a pass.
+    /// The same for many rows of those met, of whose home networks nothing is told, which costs less than one after the
+    /// other. Rows of those who are turned away are left, by their place among these.
     ///
     /// # Panics
     /// When fewer were met.
-    #[inline]
-    pub fn admit_met(&mut self, met: &Met, number: usize, at_us: i64, cell: VersionIx) -> bool {
-        let (shard, entered) = match met.entered.get(number).copied() {
-            Some(NOWHERE) => return false,
-            Some(entered) => ((entered >> u16::BITS) as usize, Some(lower_half(entered))),
-            None if met.pseudonyms[number] >= MACHINE => return false,
-            None => (Layout::shard(met.pseudonyms[number]), None),
-        };
-        if self.shards.contains(&shard) {
-            let person = entered.unwrap_or_else(|| self.enter(shard, met.pseudonyms[number]));
-            self.put(shard, person, at_us, cell);
+    pub fn admit_all(&mut self, met: &Met, rows: &[Seen], turned: &mut Vec<usize>) {
+        for (first, rows) in (0..).step_by(AT_ONCE).zip(rows.chunks(AT_ONCE)) {
+            if met.entered.is_empty() || self.lane.arena.is_wide() {
+                self.admit_each(met, first, rows, turned);
+            } else {
+                self.admit_entered(met, first, rows, turned);
+            }
         }
-        true
+    }
+
+    fn admit_each(&mut self, met: &Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
+        for (row, seen) in (first..).zip(rows) {
+            match self.pass(met, seen.number as usize, None) {
+                Ok(pass) => self.admit(pass, seen.at_us, seen.cell),
+                Err(_) => turned.push(row),
+            }
+        }
+    }
+
+    /// Where all subscribers are entered already, and an event fits a word.
+    fn admit_entered(&mut self, met: &Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
+        let (packer, shards) = (self.entrance.layout.packer(self.file), self.shards.clone());
+        let Lane { arena, cursors, shards: lists, .. } = &mut self.lane;
+        let (mut open, mut cut) = (arena.open(rows.len()), 0);
+        for (row, seen) in (first..).zip(rows) {
+            let entered = met.entered[seen.number as usize];
+            let (shard, person) = ((entered >> u16::BITS) as usize, lower_half(entered));
+            if !shards.contains(&shard) {
+                if entered == NOWHERE {
+                    turned.push(row);
+                }
+                continue;
+            }
+            let cursor = &mut cursors[shard];
+            if *cursor % BLOCK == 0 {
+                // A block that is cut here is accounted for below.
+                *cursor = lists[shard].begin(open.free.pop().unwrap_or(u32::MAX));
+                cut += 1;
+            }
+            open.put(*cursor, person, packer.pack(seen.at_us, seen.cell));
+            *cursor += 1;
+        }
+        if cut > 0 {
+            self.take(cut * self.lane.block_bytes());
+        }
     }
 
     /// Enters a subscriber of a shard that is taken, for one row.

@@ -89,6 +89,13 @@ impl Layout {
         head.with(R::of(u64::from(version.0)).shifted(self.file_bits)).with(R::of(u64::from(file)))
     }
 
+    /// Packs the events of a file into words, where they fit.
+    pub(crate) fn packer(&self, file: u32) -> Packer {
+        debug_assert!(self.rest_fits_word());
+        let (time_shift, version_shift) = (self.version_bits + self.file_bits, self.file_bits);
+        Packer { origin_us: self.origin_us, time_shift, version_shift, file: u64::from(file) }
+    }
+
     #[inline]
     pub(crate) fn at_us<R: Rest>(&self, rest: R) -> i64 {
         self.origin_us + rest.bits(self.version_bits + self.file_bits, self.time_bits).cast_signed()
@@ -108,6 +115,25 @@ impl Layout {
     #[inline]
     pub(crate) fn identity<R: Rest>(&self, rest: R) -> u128 {
         rest.wide() >> self.file_bits
+    }
+}
+
+/// Packs events of one file: [`Layout::rest`] with all that does not change done before.
+#[derive(Clone, Copy)]
+pub(crate) struct Packer {
+    origin_us: i64,
+    time_shift: u32,
+    version_shift: u32,
+    file: u64,
+}
+
+impl Packer {
+    /// `at_us` must lie in the frame, and the version below its number: then nothing wraps and nothing is shifted out.
+    #[inline]
+    pub(crate) fn pack(self, at_us: i64, version: VersionIx) -> u64 {
+        let at = at_us.wrapping_sub(self.origin_us).cast_unsigned();
+        let version = u64::from(version.0).wrapping_shl(self.version_shift);
+        at.wrapping_shl(self.time_shift) | version | self.file
     }
 }
 
@@ -225,6 +251,7 @@ mod tests {
             if layout.rest_fits_word() {
                 let one: u64 = layout.rest(at_us, version, number);
                 prop_assert_eq!((layout.at_us(one), layout.version(one), layout.file(one)), (at_us, version, file));
+                prop_assert_eq!(layout.packer(number).pack(at_us, version), one);
                 prop_assert_eq!((layout.identity(one), one.wide()), (layout.identity(two), two));
             }
         }

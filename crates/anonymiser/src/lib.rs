@@ -85,7 +85,7 @@ pub use axis::Axis;
 pub use carried::{BYTES_CARRIED, Carried};
 pub use count_table::{Ballot, CountTable, Counted, Found, Shape, SparseTable};
 pub use crowd::{Crowd, GatherError, Sift, Sitting, Source};
-pub use entrance::{BYTES_GATHERED, Batch, Entrance, Met, Pass, Turned};
+pub use entrance::{BYTES_GATHERED, Batch, Entrance, Met, Pass, Seen, Turned};
 pub use guests::{GuestGuard, protect_guests};
 pub use lattice::Lattice;
 pub use layout::Frame;

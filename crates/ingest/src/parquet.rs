@@ -573,12 +573,8 @@ pub(crate) struct ParquetDesk<'a> {
     cell_codes: Codes<Cell>,
     type_codes: Codes<TypeIx>,
     home_codes: Codes<Option<u16>>,
-    ids: Ids,
-    at: Vec<Moment>,
-    ends: Vec<Moment>,
-    cells: Vec<Cell>,
-    of_types: Vec<TypeIx>,
-    homes: Vec<Option<u16>>,
+    rows: Rows,
+    left: Vec<usize>,
     joined: Vec<u8>,
 }
 
@@ -628,12 +624,8 @@ impl<'a> ParquetDesk<'a> {
             cell_codes: Codes::new(),
             type_codes: Codes::new(),
             home_codes: Codes::new(),
-            ids: Ids::default(),
-            at: Vec::new(),
-            ends: Vec::new(),
-            cells: Vec::new(),
-            of_types: Vec::new(),
-            homes: Vec::new(),
+            rows: Rows::default(),
+            left: Vec::new(),
             joined: Vec::new(),
         }
     }
@@ -662,27 +654,27 @@ impl<'a> ParquetDesk<'a> {
     fn batch(&mut self, batch: &RecordBatch) -> Option<()> {
         let column = |place: usize| batch.columns().get(place);
         let unit = self.layout.epoch_unit;
-        times(column(self.places.event_time)?, unit, &mut self.time, &mut self.at)?;
-        self.ends.clear();
+        times(column(self.places.event_time)?, unit, &mut self.time, &mut self.rows.at)?;
+        self.rows.ends.clear();
         if let Some(place) = self.places.end_time {
-            times(column(place)?, unit, &mut self.time, &mut self.ends)?;
+            times(column(place)?, unit, &mut self.time, &mut self.rows.ends)?;
         }
         self.find_cells(batch)?;
-        self.of_types.clear();
+        self.rows.of_types.clear();
         if let Some(place) = self.places.event_type {
             self.type_codes.fill(
                 column(place)?,
                 TypeIx::OTHER,
                 |name| self.types.find(name),
-                &mut self.of_types,
+                &mut self.rows.of_types,
             )?;
         }
-        self.homes.clear();
+        self.rows.homes.clear();
         if let Some(place) = self.places.home {
-            homes(column(place)?, &mut self.home_codes, &mut self.homes)?;
+            homes(column(place)?, &mut self.home_codes, &mut self.rows.homes)?;
         }
-        self.ids.meet(column(self.places.subscriber_id)?, &mut self.judge)?;
-        self.rows();
+        self.rows.ids.meet(column(self.places.subscriber_id)?, &mut self.judge)?;
+        self.judge_rows();
         Some(())
     }
 
@@ -690,59 +682,72 @@ impl<'a> ParquetDesk<'a> {
         let cells = self.judge.cells();
         if let [place] = self.places.cell_id.as_slice() {
             let find = |cell_id: &[u8]| cells.find(cell_id);
-            return self.cell_codes.fill(batch.columns().get(*place)?, Cell::Missing, find, &mut self.cells);
+            return self.cell_codes.fill(batch.columns().get(*place)?, Cell::Missing, find, &mut self.rows.cells);
         }
         let parts = self.places.cell_id.iter().map(|place| Bytes::of(batch.columns().get(*place)?));
         let parts = parts.collect::<Option<Vec<_>>>()?;
         let mut digits = vec![[0; DIGITS]; parts.len()];
-        self.cells.clear();
+        self.rows.cells.clear();
         for row in 0..batch.num_rows() {
             let fields = parts.iter().zip(&mut digits).map(|(part, digits)| part.get(row, digits));
             let cell_id = join(&mut self.joined, self.separator, fields);
-            self.cells.push(cell_id.map_or(Cell::Missing, |cell_id| cells.find(cell_id)));
+            self.rows.cells.push(cell_id.map_or(Cell::Missing, |cell_id| cells.find(cell_id)));
         }
         Some(())
     }
 
-    fn rows(&mut self) {
+    fn judge_rows(&mut self) {
         let others = [self.places.end_time, self.places.event_type];
         let plain = others.iter().all(Option::is_none) && self.home == Home::Nowhere && self.judge.is_plain();
-        match &self.ids.keys {
-            Some(keys) if plain && self.ids.all_there => {
-                let keys = keys.values().clone();
-                self.plain_rows(keys.iter().map(|key| usize::try_from(*key).unwrap_or(usize::MAX)));
-            }
-            _ if plain && self.ids.all_there => self.plain_rows(0..),
-            _ => (0..self.at.len()).for_each(|row| self.row(row)),
+        if !plain || !self.rows.ids.all_there {
+            let Self { rows, judge, .. } = self;
+            return (0..rows.at.len()).for_each(|row| judge.judge(&rows.row(row, self.home, &mut [0; DIGITS])));
         }
-    }
-
-    /// Rows of which nothing is asked but a time, a cell and a subscriber: nearly all of them are sound.
-    #[inline]
-    fn plain_rows(&mut self, numbers: impl Iterator<Item = usize>) {
-        for (row, number) in (0..self.at.len()).zip(numbers) {
-            if !self.judge.admit_plain(self.at[row], self.cells[row], number) {
-                self.row(row);
+        // Nearly all of these are sound.
+        let mut left = std::mem::take(&mut self.left);
+        let (at, cells) = (&self.rows.at, &self.rows.cells);
+        match &self.rows.ids.keys {
+            Some(keys) => {
+                let numbers = keys.values().iter().map(|key| key.cast_unsigned());
+                self.judge.admit_plain(at, cells, numbers, &mut left);
             }
+            None => self.judge.admit_plain(at, cells, 0.., &mut left),
         }
+        for row in &left {
+            let from_last = (self.rows.at.len() - 1 - row) as u64;
+            self.judge.judge_left(&self.rows.row(*row, self.home, &mut [0; DIGITS]), from_last);
+        }
+        self.left = left;
     }
+}
 
-    fn row(&mut self, row: usize) {
-        let mut digits = [0; DIGITS];
-        let subscriber_id = self.ids.get(row, &mut digits);
-        self.judge.judge(&Row {
+/// The columns of the rows at hand; those that the file has not, or that nobody asks for, are empty.
+#[derive(Default)]
+struct Rows {
+    ids: Ids,
+    at: Vec<Moment>,
+    ends: Vec<Moment>,
+    cells: Vec<Cell>,
+    of_types: Vec<TypeIx>,
+    homes: Vec<Option<u16>>,
+}
+
+impl Rows {
+    fn row<'r>(&'r self, row: usize, home: Home, digits: &'r mut [u8; DIGITS]) -> Row<'r> {
+        let subscriber_id = self.ids.get(row, digits);
+        Row {
             at: self.at[row],
             end: self.ends.get(row).copied().unwrap_or(Moment::MISSING),
             cell: self.cells[row],
             of_type: self.of_types.get(row).copied().unwrap_or(TypeIx::OTHER),
             subscriber_id,
             number: self.ids.number(row),
-            mcc: match self.home {
+            mcc: match home {
                 Home::Nowhere => None,
                 Home::Column(_) => self.homes.get(row).copied().flatten(),
                 Home::Subscriber => mcc_of_imsi(subscriber_id),
             },
-        });
+        }
     }
 }
 

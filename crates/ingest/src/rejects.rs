@@ -2,7 +2,7 @@
 
 use std::{fmt, io, ops::Range, path::PathBuf, sync::Arc};
 
-use throng_anonymiser::{Batch, Met, Pass, Turned};
+use throng_anonymiser::{Batch, Met, Pass, Seen, Turned};
 use throng_schema::{CellIx, CellPlan, VersionIx};
 
 use crate::{
@@ -498,6 +498,10 @@ pub(crate) struct Judge<'a> {
     latest_us: i64,
     /// Events at these times are wanted, and nothing is wrong with their time.
     plain_us: Range<i64>,
+    /// Rows to be admitted together, which rows these are, and which of them were turned away.
+    seen: Vec<Seen>,
+    rows: Vec<u32>,
+    turned: Vec<usize>,
 }
 
 impl<'a> Judge<'a> {
@@ -514,6 +518,9 @@ impl<'a> Judge<'a> {
         Self {
             plain_us: from_us.max(wanted_us.start)..clock.until_us.min(wanted_us.end),
             met: Met::default(),
+            seen: Vec::new(),
+            rows: Vec::new(),
+            turned: Vec::new(),
             clock,
             cells,
             types,
@@ -563,20 +570,47 @@ impl<'a> Judge<'a> {
         self.machines.is_empty() && self.types.len() == 0
     }
 
-    /// Admits a row of which nothing is known but a time, a cell and a subscriber who is there, if nothing is wrong
-    /// with it; else nothing has happened, and it is to be judged like any other.
-    #[inline]
-    pub(crate) fn admit_plain(&mut self, at: Moment, cell: Cell, number: usize) -> bool {
-        let at_us = at.micros();
-        let Cell::Stands(version) = cell else { return false };
-        if !self.plain_us.contains(&at_us) || !self.batch.admit_met(&self.met, number, at_us, version) {
-            return false;
+    /// Admits the sound ones of rows of which nothing is told but a time, a cell, and the number of a subscriber who is
+    /// there. The others are `left`, by their place among these, to be judged one by one ([`Judge::judge_left`]).
+    pub(crate) fn admit_plain(
+        &mut self,
+        at: &[Moment],
+        cells: &[Cell],
+        numbers: impl Iterator<Item = u32>,
+        left: &mut Vec<usize>,
+    ) {
+        let Self { seen, rows, turned, plain_us, .. } = self;
+        seen.clear();
+        rows.clear();
+        turned.clear();
+        left.clear();
+        let (mut earliest_us, mut latest_us) = (self.earliest_us, self.latest_us);
+        for (row, ((at, cell), number)) in (0..).zip(at.iter().zip(cells).zip(numbers)) {
+            let at_us = at.micros();
+            match cell {
+                Cell::Stands(cell) if plain_us.contains(&at_us) => {
+                    (earliest_us, latest_us) = (earliest_us.min(at_us), latest_us.max(at_us));
+                    seen.push(Seen { number, cell: *cell, at_us });
+                    rows.push(row);
+                }
+                _ => left.push(row as usize),
+            }
         }
-        self.account.rows += 1;
-        self.account.admitted += 1;
-        self.earliest_us = self.earliest_us.min(at_us);
-        self.latest_us = self.latest_us.max(at_us);
-        true
+        (self.earliest_us, self.latest_us) = (earliest_us, latest_us);
+        self.batch.admit_all(&self.met, seen, turned);
+        self.account.admitted += (seen.len() - turned.len()) as u64;
+        self.account.rows += at.len() as u64;
+        if !turned.is_empty() {
+            left.extend(turned.iter().map(|place| rows[*place] as usize));
+            left.sort_unstable();
+        }
+    }
+
+    /// Judges a row that was left, so many rows from the last one read.
+    pub(crate) fn judge_left(&mut self, row: &Row<'_>, from_last: u64) {
+        self.account.rows -= from_last + 1;
+        self.judge(row);
+        self.account.rows += from_last;
     }
 
     #[inline]
