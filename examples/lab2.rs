@@ -1,3 +1,4 @@
+#[global_allocator] static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use std::{sync::Arc, time::Instant, path::PathBuf};
 use jiff::{civil::date, tz::TimeZone};
 use throng_aggregator::{Report, Reports};

@@ -14,7 +14,8 @@
 //! // Two cells of different postal codes, 20 minutes apart, each event reaching 30 minutes.
 //! const MINUTE: i64 = 60_000_000;
 //! let seen = [0, 20].map(|minute| Sighting { at_us: minute * MINUTE, cell: VersionIx(minute as u32 / 20) });
-//! let stays = stays(&seen, 30 * MINUTE, |cell| Some(PlaceId(cell.0)));
+//! let mut room = Vec::new();
+//! let stays = stays(&seen, 30 * MINUTE, |cell| Some(PlaceId(cell.0)), &mut room);
 //! assert_eq!((stays[0].from_us, stays[0].until_us), (-30 * MINUTE, 10 * MINUTE));
 //! assert_eq!((stays[1].from_us, stays[1].until_us), (10 * MINUTE, 50 * MINUTE));
 //! ```

@@ -106,7 +106,8 @@ impl<'a> Gathering<'a> {
                 let part = self.reports.areas.part(cell)?;
                 self.reports.areas.parts[part as usize].within.contains(number).then_some(())
             };
-            let here: Vec<Stay<()>> = stays(trajectory.sightings(), self.reports.hold_us, inside);
+            let mut room = Vec::new();
+            let here: &[Stay<()>] = stays(trajectory.sightings(), self.reports.hold_us, inside, &mut room);
             let cut =
                 |stay: &Stay<()>| stay.until_us.min(occasion.until_us) - stay.from_us.max(occasion.from_us);
             let spent_us: i64 = here.iter().map(|stay| cut(stay).max(0)).sum();
@@ -121,7 +122,7 @@ impl<'a> Gathering<'a> {
             for class in residences.axis.chain(residences.class(trajectory.home())) {
                 ballot.mark_key(0, key(0, u32::try_from(member).unwrap_or(u32::MAX), class));
             }
-            for stay in &here {
+            for stay in here {
                 self.mark_move(occasion, member, stay.from_us, 0, ballot);
                 self.mark_move(occasion, member, stay.until_us, 1, ballot);
             }

@@ -1,6 +1,6 @@
 //! Which reports a run makes, how each of its days is counted for all of them at once, and what protection must know.
 
-use std::{ops::Range, sync::Arc};
+use std::{cell::Cell, ops::Range, sync::Arc};
 
 use throng_anonymiser::{
     Axis, Ballot, Carried, Counted, Crowd, Exit, Found, Guard, Lattice, PairGuard, Protected, Shape, Sift,
@@ -19,7 +19,7 @@ use crate::{
     residence::{Residence, Residences, places_axis},
     sift::Sifting,
     stay::{Stay, stays},
-    visitors::{Before, Visitors},
+    visitors::Visitors,
 };
 
 /// The reports of a run, and all that they need to know.
@@ -63,6 +63,11 @@ pub struct Today<'a> {
     tables: Tables,
     /// Which areas are shown when.
     lattices: Vec<(Lattice, Range<usize>)>,
+}
+
+thread_local! {
+    /// Room for the stays of one person after the other, so that none has to be made.
+    static ROOM: Cell<Vec<Stay>> = const { Cell::new(Vec::new()) };
 }
 
 /// A table of a day by its name: among the dense ones, or among the sparse ones.
@@ -375,13 +380,19 @@ impl Today<'_> {
     }
 
     /// One person's stays in postal codes. Where occasions cut these into parts, presence is marked on the way.
-    fn stays(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) -> Vec<Stay> {
+    fn stays<'r>(
+        &self,
+        trajectory: &Trajectory<'_>,
+        ballot: &mut Ballot<'_>,
+        room: &'r mut Vec<Stay>,
+    ) -> &'r [Stay] {
         let Self { reports, calendar, tables, .. } = self;
         let (seen, areas) = (trajectory.sightings(), &reports.areas);
         if !areas.cut_places() {
-            return stays(seen, reports.hold_us, |cell| reports.plan.place(cell));
+            return stays(seen, reports.hold_us, |cell| reports.plan.place(cell), room);
         }
-        let by_part: Vec<Stay<u32>> = stays(seen, reports.hold_us, |cell| areas.part(cell));
+        let mut parts = Vec::new();
+        let by_part = stays(seen, reports.hold_us, |cell| areas.part(cell), &mut parts);
         if let Some(presence) = &tables.presence {
             let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
             let in_day = |stay: &&Stay<u32>| stay.until_us > start_us && stay.from_us < end_us;
@@ -389,15 +400,22 @@ impl Today<'_> {
                 presence.mark(stay, calendar, areas, ballot);
             }
         }
-        joined(&by_part, areas)
+        *room = joined(by_part, areas);
+        room
     }
 
     /// The slots that one person was in.
     fn visit(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>) {
+        let mut room = ROOM.take();
+        self.visit_in(trajectory, ballot, &mut room);
+        ROOM.set(room);
+    }
+
+    fn visit_in(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>, room: &mut Vec<Stay>) {
         let Self { reports, calendar, tables, .. } = self;
         reports.weigh(trajectory, ballot);
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
-        let all = self.stays(trajectory, ballot);
+        let all = self.stays(trajectory, ballot, room);
         if start_us == end_us {
             // A date that the zone has skipped: nobody was anywhere on it.
             ballot.remember(trajectory.remembered().flatten());
@@ -405,13 +423,12 @@ impl Today<'_> {
         }
         if let Some(flows) = &tables.flows {
             let clock = (calendar, &reports.places);
-            flows.mark(&all, trajectory.remembered(), reports.min_stay_us, clock, ballot);
+            flows.mark(all, trajectory.remembered(), reports.min_stay_us, clock, ballot);
         }
         let first = all.partition_point(|stay| stay.until_us <= start_us);
         let today = &all[first..all.partition_point(|stay| stay.from_us < end_us).max(first)];
         let class =
             tables.residence.map(|residence| (residence, reports.residences.class(trajectory.home())));
-        let mut before = Before::default();
         for stay in today {
             if let Some(presence) = tables.presence.as_ref().filter(|_| !reports.areas.cut_places()) {
                 let (from_us, until_us) = (stay.from_us, stay.until_us);
@@ -419,7 +436,7 @@ impl Today<'_> {
                 presence.mark(&whole, calendar, &reports.areas, ballot);
             }
             if let Some(visitors) = &tables.visitors {
-                visitors.mark(stay, calendar, &reports.tree, &mut before, ballot);
+                visitors.mark(stay, calendar, &reports.tree, ballot);
             }
             if let Some((residence, class)) = class {
                 residence.mark(stay, class, (&reports.residences, &reports.tree), calendar, ballot);

@@ -22,30 +22,39 @@ pub struct Stay<P = PlaceId> {
 /// twice that, the boundary between them is the middle, rounded down to the microsecond. A stay is a maximal run
 /// of touching intervals in the same postal code. An interval without length (two cells at one microsecond) holds
 /// no time and breaks no stay; a cell that serves no known place (`place_of` gives none) does.
+///
+/// They are written into `room`, and are its first ones.
 #[inline]
-pub fn stays<P: Copy + PartialEq>(
+pub fn stays<'r, P: Copy + PartialEq>(
     sightings: &[Sighting],
     hold_us: i64,
     place_of: impl Fn(VersionIx) -> Option<P>,
-) -> Vec<Stay<P>> {
-    let mut stays: Vec<Stay<P>> = Vec::with_capacity(sightings.len());
-    let Some(first) = sightings.first() else { return stays };
-    let mut from_us = first.at_us - hold_us;
+    room: &'r mut Vec<Stay<P>>,
+) -> &'r [Stay<P>] {
+    let Some(first) = sightings.first() else { return &[] };
+    let (mut len, mut last, mut from_us) = (0, None::<Stay<P>>, first.at_us - hold_us);
     for (i, sighting) in sightings.iter().enumerate() {
-        let next = sightings.get(i + 1).filter(|next| next.at_us - sighting.at_us <= 2 * hold_us);
-        let meets_us = next.map(|next| middle(sighting.at_us, next.at_us));
-        let until_us = meets_us.unwrap_or(sighting.at_us + hold_us);
-        if from_us < until_us
-            && let Some(place) = place_of(sighting.cell)
-        {
-            match stays.last_mut() {
-                Some(last) if last.place == place && last.until_us == from_us => last.until_us = until_us,
-                _ => stays.push(Stay { place, from_us, until_us }),
-            }
+        let next_us = sightings.get(i + 1).map_or(i64::MAX, |next| next.at_us);
+        let touches = next_us.wrapping_sub(sighting.at_us) <= 2 * hold_us;
+        let until_us = if touches { middle(sighting.at_us, next_us) } else { sighting.at_us + hold_us };
+        if from_us < until_us {
+            last = place_of(sighting.cell).map(|place| {
+                // Whether a stay goes on is as good as random: where it is written is computed, and not branched on.
+                let goes_on = last.is_some_and(|last| last.place == place && last.until_us == from_us);
+                let at = len - usize::from(goes_on);
+                let since_us = last.filter(|_| goes_on).map_or(from_us, |last| last.from_us);
+                let stay = Stay { place, from_us: since_us, until_us };
+                match room.get_mut(at) {
+                    Some(known) => *known = stay,
+                    None => room.push(stay),
+                }
+                len = at + 1;
+                stay
+            });
         }
-        from_us = meets_us.or_else(|| Some(sightings.get(i + 1)?.at_us - hold_us)).unwrap_or(until_us);
+        from_us = if touches { until_us } else { next_us.wrapping_sub(hold_us) };
     }
-    stays
+    &room[..len]
 }
 
 /// `floor((a + b) / 2)`; the shift rounds down before 1970 too.
@@ -64,7 +73,7 @@ mod tests {
     fn stays_of(seen: &[(i64, u32)]) -> Vec<(u32, i64, i64)> {
         let sightings: Vec<_> =
             seen.iter().map(|(at_us, place)| Sighting { at_us: *at_us, cell: VersionIx(*place) }).collect();
-        stays(&sightings, H, |cell| (cell.0 != 9).then_some(PlaceId(cell.0)))
+        stays(&sightings, H, |cell| (cell.0 != 9).then_some(PlaceId(cell.0)), &mut Vec::new())
             .iter()
             .map(|stay| (stay.place.0, stay.from_us, stay.until_us))
             .collect()

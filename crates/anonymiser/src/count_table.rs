@@ -10,20 +10,35 @@ use throng_schema::Grid;
 pub struct Shape {
     /// Its times by its slots: the places, or what else its report counts.
     pub grid: Grid,
-    held: bool,
+    by: By,
+}
+
+/// By what people come into a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Marks,
+    Holding,
+    /// By being in another table at any time.
+    Table(usize),
 }
 
 impl Shape {
-    /// A table whose slots are marked one by one ([`Ballot::mark`]).
+    /// A table whose slots are marked ([`Ballot::mark`]).
     #[must_use]
     pub fn marked(grid: Grid) -> Self {
-        Self { grid, held: false }
+        Self { grid, by: By::Marks }
     }
 
     /// A table in which nobody is in two places at one time: slots are held for a while ([`Ballot::hold`]).
     #[must_use]
     pub fn held(grid: Grid) -> Self {
-        Self { grid, held: true }
+        Self { grid, by: By::Holding }
+    }
+
+    /// A table of whoever is in a place at any time, by a marked table of as many places that comes before it.
+    #[must_use]
+    pub fn any_time(table: usize, places: usize) -> Self {
+        Self { grid: Grid::new(1, places), by: By::Table(table) }
     }
 }
 
@@ -130,37 +145,101 @@ fn add(sums: &mut [u64], terms: &[u64]) {
 /// The counters of one thread for one table: place by place, for a person stays in one place for several times.
 struct Counter {
     shape: Shape,
-    /// Of a table that is marked: how many devices, and who was counted last.
-    marks: Vec<Marks>,
-    /// Of a table that is held: how many devices more than at the time before. Sums never fall below zero, though a
-    /// change may, and wraps. Each place has a time more, for what ends with the last.
+    /// How many devices more than at the time before. Sums never fall below zero, though a change may, and wraps.
+    /// Each place has a time more, for what ends with the last.
     changes: Vec<u32>,
-    /// As the marks or the changes; empty where nobody is weighed.
+    /// What these weigh; empty where nobody is weighed.
     weights: Vec<u64>,
+    /// Of a table that is marked: the times of each place at which the last person who marked it did, a bit each.
+    marks: Vec<Marks>,
+    /// How many entries of `marks` a place has.
+    words: usize,
+    /// The entries that the present person has marked.
+    touched: Vec<u32>,
     /// The last person who held anything, and until what time.
     held: (u32, usize),
 }
 
-/// Devices in a slot, and the last person who marked it: close together, for one is never asked for alone.
+/// Up to 64 times of a place at which a person was there.
 #[derive(Clone, Copy, Default)]
 struct Marks {
-    devices: u32,
-    last: u32,
+    times: u64,
+    person: u32,
 }
+
+/// Times in an entry of marks.
+const WORD: usize = u64::BITS as usize;
 
 impl Counter {
     fn new(shape: Shape, weighed: bool) -> Self {
-        let Shape { grid, held } = shape;
-        let slots = if held { grid.len() + grid.places() } else { grid.len() };
-        let of = |wanted: bool| if wanted { slots } else { 0 };
-        let (marks, changes) = (vec![Marks::default(); of(!held)], vec![0; of(held)]);
-        Self { shape, marks, changes, weights: vec![0; of(weighed)], held: (0, 0) }
+        let (grid, marked) = (shape.grid, shape.by != By::Holding);
+        let (slots, words) = (grid.len() + grid.places(), grid.times().div_ceil(WORD));
+        Self {
+            shape,
+            changes: vec![0; slots],
+            weights: vec![0; if weighed { slots } else { 0 }],
+            marks: vec![Marks::default(); if marked { grid.places() * words } else { 0 }],
+            words,
+            touched: Vec::new(),
+            held: (0, 0),
+        }
+    }
+
+    /// Marks the times of a place. What is marked for the first time is noted without a guess: to branch on it would
+    /// go wrong with every other stay.
+    #[inline]
+    fn mark(&mut self, person: u32, times: Range<usize>, place: usize) {
+        let grid = self.shape.grid;
+        assert!(times.end <= grid.times() && place < grid.places());
+        if times.is_empty() {
+            return;
+        }
+        for word in times.start / WORD..times.end.div_ceil(WORD) {
+            let (from, until) = (times.start.max(word * WORD) % WORD, times.end.min((word + 1) * WORD) - word * WORD);
+            let bits = (u64::MAX << from) & (u64::MAX >> (WORD - until));
+            let at = place * self.words + word;
+            let marks = &mut self.marks[at];
+            let known = marks.person == person;
+            marks.times = if known { marks.times | bits } else { bits };
+            marks.person = person;
+            self.touched.push(u32::try_from(at).unwrap_or(u32::MAX));
+            let touched = self.touched.len() - usize::from(known);
+            self.touched.truncate(touched);
+        }
+    }
+
+    /// A person is in a place from a time on, or no longer.
+    #[inline]
+    fn change(&mut self, time: usize, place: usize, comes: bool, weight: u64) {
+        let at = place * (self.shape.grid.times() + 1) + time;
+        let (device, weight) = if comes { (1, weight) } else { (1_u32.wrapping_neg(), weight.wrapping_neg()) };
+        self.changes[at] = self.changes[at].wrapping_add(device);
+        if let Some(weights) = self.weights.get_mut(at) {
+            *weights = weights.wrapping_add(weight);
+        }
+    }
+
+    /// Counts what the present person has marked: each stretch of times by its two ends.
+    fn close(&mut self, weight: u64) {
+        for i in 0..self.touched.len() {
+            let at = self.touched[i] as usize;
+            let (place, first) = (at / self.words, at % self.words * WORD);
+            let times = self.marks[at].times;
+            let (mut ends, mut comes) = (times ^ times << 1, true);
+            while ends != 0 {
+                self.change(first + ends.trailing_zeros() as usize, place, comes, weight);
+                (ends, comes) = (ends & (ends - 1), !comes);
+            }
+            if times >> (WORD - 1) == 1 {
+                self.change(first + WORD, place, false, weight);
+            }
+        }
     }
 
     /// Tables are laid out time by time.
     fn into_table(self) -> CountTable {
-        let Self { shape, marks, changes, weights, .. } = self;
-        let (grid, is_held) = (shape.grid, shape.held);
+        let Self { shape, changes, weights, .. } = self;
+        let grid = shape.grid;
         let mut table = CountTable {
             shape,
             devices: vec![0; grid.len()],
@@ -169,19 +248,12 @@ impl Counter {
         for place in 0..grid.places() {
             let (mut devices, mut weight) = (0_u32, 0_u64);
             for time in 0..grid.times() {
-                let slot = grid.slot(time, place).0;
-                if is_held {
-                    let here = place * (grid.times() + 1) + time;
-                    devices = devices.wrapping_add(changes[here]);
-                    weight = weight.wrapping_add(weights.get(here).copied().unwrap_or(0));
-                } else {
-                    let here = place * grid.times() + time;
-                    devices = marks[here].devices;
-                    weight = weights.get(here).copied().unwrap_or(0);
-                }
+                let (here, slot) = (place * (grid.times() + 1) + time, grid.slot(time, place).0);
+                devices = devices.wrapping_add(changes[here]);
                 table.devices[slot] = u64::from(devices);
-                if let Some(weights) = table.weights.get_mut(slot) {
-                    *weights = weight;
+                if let Some(of_slot) = table.weights.get_mut(slot) {
+                    weight = weight.wrapping_add(weights[here]);
+                    *of_slot = weight;
                 }
             }
         }
@@ -224,7 +296,7 @@ impl Counters {
     pub(crate) fn next_ballot(&mut self) -> Ballot<'_> {
         if self.person == u32::MAX {
             for table in &mut self.tables {
-                table.marks.iter_mut().for_each(|marks| marks.last = 0);
+                table.marks.iter_mut().for_each(|marks| marks.person = 0);
                 table.held = (0, 0);
             }
             self.person = 0;
@@ -239,6 +311,7 @@ impl Counters {
     /// Counts what the last ballot marked in sparse tables, once each; gives what to remember of the person.
     pub(crate) fn close_ballot(&mut self) -> Closed<'_> {
         let one = Tallied { devices: 1, weight: u64::from(self.weight) };
+        self.count_marks(one.weight);
         for counter in &mut self.sparse {
             counter.marked.sort_unstable();
             counter.marked.dedup();
@@ -249,6 +322,21 @@ impl Counters {
         self.visited.sort_unstable();
         self.visited.dedup();
         Closed { remembered: self.remembered, weight: self.weight, visited: &self.visited }
+    }
+
+    /// Counts what the present person has marked in dense tables.
+    fn count_marks(&mut self, weight: u64) {
+        for table in 0..self.tables.len() {
+            let (before, [counter, ..]) = self.tables.split_at_mut(table) else { break };
+            if let By::Table(other) = counter.shape.by {
+                let Counter { touched, words, .. } = &before[other];
+                touched.iter().for_each(|at| counter.mark(self.person, 0..1, *at as usize / words));
+            }
+        }
+        for counter in &mut self.tables {
+            counter.close(weight);
+            counter.touched.clear();
+        }
     }
 
     pub(crate) fn into_tables(self) -> (Vec<CountTable>, Vec<SparseTable>) {
@@ -278,7 +366,7 @@ impl Ballot<'_> {
     /// This person was in a place of the grid at a time. Saying so again changes nothing.
     ///
     /// # Panics
-    /// When the table, the time or the place does not exist, or the table is one that is held.
+    /// When the table, the time or the place does not exist, or the table is not one that is marked.
     #[inline]
     pub fn mark(&mut self, table: usize, time: usize, place: usize) {
         self.mark_all(table, time..time + 1, place);
@@ -287,49 +375,30 @@ impl Ballot<'_> {
     /// This person was in a place of the grid at each of these times. Saying so again changes nothing.
     ///
     /// # Panics
-    /// When the table, a time or the place does not exist, or the table is one that is held.
+    /// When the table, a time or the place does not exist, or the table is not one that is marked.
     #[inline]
     pub fn mark_all(&mut self, table: usize, times: Range<usize>, place: usize) {
-        let (person, weight) = (self.0.person, self.0.weight);
-        let counter = &mut self.0.tables[table];
-        let grid = counter.shape.grid;
-        assert!(times.end <= grid.times());
-        let slots = place * grid.times() + times.start..place * grid.times() + times.end.max(times.start);
-        for (marks, slot) in counter.marks[slots.clone()].iter_mut().zip(slots) {
-            if marks.last != person {
-                *marks = Marks { devices: marks.devices + 1, last: person };
-                if let Some(weights) = counter.weights.get_mut(slot) {
-                    *weights += u64::from(weight);
-                }
-            }
-        }
+        self.0.tables[table].mark(self.0.person, times, place);
     }
 
     /// This person was in one place of the grid at all of these times. Times before the end of what was said last of
     /// this person are passed over: nobody is in two places at once, or twice in one.
     ///
     /// # Panics
-    /// When the table, the place or a time does not exist, or the table is one that is marked.
+    /// When the table, the place or a time does not exist, or the table is not one that is held.
     #[inline]
     pub fn hold(&mut self, table: usize, times: Range<usize>, place: usize) {
         let (person, weight) = (self.0.person, u64::from(self.0.weight));
         let counter = &mut self.0.tables[table];
         let grid = counter.shape.grid;
+        assert!(times.end <= grid.times() && place < grid.places() && counter.shape.by == By::Holding);
         let told = if counter.held.0 == person { counter.held.1 } else { 0 };
         let from = times.start.max(told);
-        if from >= times.end {
-            return;
-        }
-        assert!(times.end <= grid.times());
-        counter.held = (person, times.end);
-        let of_place = place * (grid.times() + 1);
-        let (first, past) = (of_place + from, of_place + times.end);
-        counter.changes[first] = counter.changes[first].wrapping_add(1);
-        counter.changes[past] = counter.changes[past].wrapping_sub(1);
-        if !counter.weights.is_empty() {
-            counter.weights[first] = counter.weights[first].wrapping_add(weight);
-            counter.weights[past] = counter.weights[past].wrapping_sub(weight);
-        }
+        let until = times.end.max(from);
+        counter.held = (person, until);
+        // A stretch without a time adds nothing at its only end, which costs less than to ask whether there is one.
+        counter.change(from, place, true, weight);
+        counter.change(until, place, false, weight);
     }
 
     /// This person counts under a key of a sparse table. Saying so again changes nothing.

@@ -156,7 +156,7 @@ impl Room<'_> {
     fn count<R: Rest>(&self, steps: &Steps<'_, impl Moved, impl Visit>) -> Counted {
         let next = AtomicUsize::new(0);
         let counted = rayon::broadcast(|_| {
-            let (mut desk, mut events) = (Desk::new(self), Vec::<R>::new());
+            let (mut desk, mut events) = (Desk::new(self), Events::<R>::default());
             loop {
                 let shard = next.fetch_add(1, Ordering::Relaxed);
                 if shard >= SHARDS {
@@ -216,7 +216,7 @@ impl<'a> Desk<'a> {
     fn count<R: Rest>(
         &mut self,
         shard: usize,
-        events: &mut Vec<R>,
+        events: &mut Events<R>,
         steps: &Steps<'_, impl Moved, impl Visit>,
     ) {
         let Room { layout, sitting, .. } = *self.room;
@@ -231,7 +231,7 @@ impl<'a> Desk<'a> {
             let until = self.next[number as usize] as usize;
             let (ours, others) = sessions.split_at(sessions.partition_point(|s| s.person == person));
             sessions = others;
-            let rows = &mut events[std::mem::replace(&mut from, until)..until];
+            let rows = &mut events.by_person[std::mem::replace(&mut from, until)..until];
             sort(rows);
             let left = self.drop_duplicates(rows);
             let rows = &mut rows[..left];
@@ -276,9 +276,9 @@ impl<'a> Desk<'a> {
         sessions
     }
 
-    /// Numbers the people of a shard as they come, and counts the events of each; gives them in order.
+    /// Numbers the people of a shard as they come; gives them in order.
     fn number(&mut self, shard: usize, sessions: &[Session]) -> Vec<(u64, u32)> {
-        let Self { people, entries, next, .. } = self;
+        let Self { people, entries, .. } = self;
         people.clear();
         entries.clear();
         for session in sessions {
@@ -286,43 +286,40 @@ impl<'a> Desk<'a> {
         }
         let lanes = self.room.lanes;
         entries.extend(lanes.iter().flat_map(|lane| lane.persons(shard)).map(|person| people.number(*person)));
-        next.clear();
-        next.resize(people.known.len(), 0);
-        let mut entries = entries.as_slice();
-        for lane in lanes {
-            let (of_lane, others) = entries.split_at(lane.persons(shard).len());
-            for (block, number_of) in lane.events(shard) {
-                block.persons.iter().for_each(|person| next[of_lane[number_of(*person)] as usize] += 1);
-            }
-            entries = others;
-        }
         let mut people: Vec<(u64, u32)> = people.known.iter().copied().zip(0..).collect();
         people.sort_unstable();
         people
     }
 
-    /// Lays the events of each person together, in the order of the people; then `next` tells where each one's end.
-    fn lay_out<R: Rest>(&mut self, shard: usize, people: &[(u64, u32)], events: &mut Vec<R>) {
-        let Self { entries, next, .. } = self;
+    /// Lays the events of each person together, in the order of the people, and nearly in the order of time; then
+    /// `next` tells where each one's end.
+    ///
+    /// This is a radix sort of two digits: a slice of the day, and the person.
+    fn lay_out<R: Rest>(&mut self, shard: usize, people: &[(u64, u32)], events: &mut Events<R>) {
+        let Self { entries, next, room, .. } = self;
+        let Room { layout, lanes, .. } = *room;
+        next.clear();
+        next.resize(people.len(), 0);
+        let mut slices = [0_u32; SLICES];
+        each(lanes, shard, entries, |person, rest: R| {
+            next[person as usize] += 1;
+            slices[layout.slice(rest)] += 1;
+        });
+        let all = starts(slices.iter_mut());
         let mut start = 0;
         for (_, number) in people {
             start += std::mem::replace(&mut next[*number as usize], start);
         }
-        if events.len() < start as usize {
-            events.resize(start as usize, R::default());
-        }
-        let mut entries = entries.as_slice();
-        for lane in self.room.lanes {
-            let (of_lane, others) = entries.split_at(lane.persons(shard).len());
-            for (block, number_of) in lane.events(shard) {
-                for (i, (person, rest)) in block.persons.iter().zip(block.rests).enumerate() {
-                    let next = &mut next[of_lane[number_of(*person)] as usize];
-                    let higher = block.higher.map_or(0, |higher| higher[i]);
-                    events[*next as usize] = R::of_words(*rest, higher);
-                    *next += 1;
-                }
-            }
-            entries = others;
+        events.resize(all as usize);
+        each(lanes, shard, entries, |person, rest: R| {
+            let at = &mut slices[layout.slice(rest)];
+            events.by_slice[*at as usize] = (person, rest);
+            *at += 1;
+        });
+        for (person, rest) in &events.by_slice[..all as usize] {
+            let at = &mut next[*person as usize];
+            events.by_person[*at as usize] = *rest;
+            *at += 1;
         }
     }
 
@@ -391,6 +388,47 @@ impl<'a> Desk<'a> {
         // What a session implies may coincide with a row of its own; that is one event, and no duplicate row.
         all.dedup_by_key(|rest| layout.identity(*rest));
     }
+}
+
+/// Slices of the time of a frame: of a day, ten minutes each.
+pub(crate) const SLICES: usize = 1 << SLICE_BITS;
+pub(crate) const SLICE_BITS: u32 = 8;
+
+/// Room for the events of a shard.
+#[derive(Default)]
+struct Events<R> {
+    by_slice: Vec<(u32, R)>,
+    by_person: Vec<R>,
+}
+
+impl<R: Rest> Events<R> {
+    fn resize(&mut self, events: usize) {
+        if self.by_person.len() < events {
+            self.by_slice.resize(events, (0, R::default()));
+            self.by_person.resize(events, R::default());
+        }
+    }
+}
+
+/// Every event of a shard, with the number of its person.
+#[inline]
+fn each<R: Rest>(lanes: &[Lane], shard: usize, entries: &[u32], mut give: impl FnMut(u32, R)) {
+    let mut entries = entries;
+    for lane in lanes {
+        let (of_lane, others) = entries.split_at(lane.persons(shard).len());
+        for (block, number_of) in lane.events(shard) {
+            for (i, (person, rest)) in block.persons.iter().zip(block.rests).enumerate() {
+                let higher = block.higher.map_or(0, |higher| higher[i]);
+                give(of_lane[number_of(*person)], R::of_words(*rest, higher));
+            }
+        }
+        entries = others;
+    }
+}
+
+/// From how many there are of each, where each begins; gives how many there are of all.
+fn starts<'n>(numbers: impl Iterator<Item = &'n mut u32>) -> u32 {
+    numbers.fold(0, |start, number| start + std::mem::replace(number, start))
 }
 
 /// What tells rows that are sessions apart.

@@ -2,6 +2,8 @@
 
 use throng_schema::VersionIx;
 
+use crate::crowd::SLICE_BITS;
+
 /// Binary logarithm of [`SHARDS`]. With 2,048 shards a day of 100 million events sorts in parts of about 50,000,
 /// which fit the second-level cache, while each thread's open blocks (2.5 KiB a shard) stay at 5 MiB.
 pub(crate) const SHARD_BITS: u32 = 11;
@@ -109,6 +111,13 @@ impl Layout {
     #[inline]
     pub(crate) fn file<R: Rest>(&self, rest: R) -> usize {
         usize::try_from(rest.bits(0, self.file_bits)).unwrap_or(usize::MAX)
+    }
+
+    /// In which slice of the frame's time an event lies, of as many as [`SLICES`].
+    #[inline]
+    pub(crate) fn slice<R: Rest>(&self, rest: R) -> usize {
+        let finer = self.time_bits.saturating_sub(SLICE_BITS);
+        usize::try_from(rest.bits(self.version_bits + self.file_bits + finer, SLICE_BITS)).unwrap_or(0)
     }
 
     /// What makes two rows of one person the same: time and cell, whatever the file.
