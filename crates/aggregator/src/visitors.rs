@@ -29,9 +29,7 @@ impl Visitors {
     #[inline]
     pub(crate) fn mark(&self, stay: &Stay, calendar: &Calendar, tree: &PlaceTree, ballot: &mut Ballot<'_>) {
         let hours = overlapped(calendar.hours(), stay);
-        for place in tree.chain(stay.place) {
-            ballot.mark_all(self.hours, hours.clone(), place.index());
-        }
+        ballot.mark_all(self.hours, hours, tree.around(stay.place).iter().map(|place| place.index()));
     }
 }
 

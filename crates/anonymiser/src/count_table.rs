@@ -5,6 +5,8 @@ use std::ops::Range;
 use hashbrown::HashMap;
 use throng_schema::Grid;
 
+use crate::lattice::index;
+
 /// The shape of a table that is to be counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
@@ -154,8 +156,9 @@ struct Counter {
     marks: Vec<Marks>,
     /// How many entries of `marks` a place has.
     words: usize,
-    /// The entries that the present person has marked.
+    /// The entries that the present person has marked: the first ones of as many as there are, and one to spare.
     touched: Vec<u32>,
+    touched_len: usize,
     /// The last person who held anything, and until what time.
     held: (u32, usize),
 }
@@ -180,31 +183,31 @@ impl Counter {
             weights: vec![0; if weighed { slots } else { 0 }],
             marks: vec![Marks::default(); if marked { grid.places() * words } else { 0 }],
             words,
-            touched: Vec::new(),
+            touched: vec![0; if marked { grid.places() * words + 1 } else { 0 }],
+            touched_len: 0,
             held: (0, 0),
         }
     }
 
-    /// Marks the times of a place. What is marked for the first time is noted without a guess: to branch on it would
-    /// go wrong with every other stay.
+    /// Marks the same times of some places. What is marked for the first time is noted without a branch: it would be
+    /// guessed wrong with every other stay.
     #[inline]
-    fn mark(&mut self, person: u32, times: Range<usize>, place: usize) {
-        let grid = self.shape.grid;
-        assert!(times.end <= grid.times() && place < grid.places());
+    fn mark(&mut self, person: u32, times: Range<usize>, places: impl Iterator<Item = usize> + Clone) {
+        assert!(times.end <= self.shape.grid.times());
         if times.is_empty() {
             return;
         }
         for word in times.start / WORD..times.end.div_ceil(WORD) {
             let (from, until) = (times.start.max(word * WORD) % WORD, times.end.min((word + 1) * WORD) - word * WORD);
             let bits = (u64::MAX << from) & (u64::MAX >> (WORD - until));
-            let at = place * self.words + word;
-            let marks = &mut self.marks[at];
-            let known = marks.person == person;
-            marks.times = if known { marks.times | bits } else { bits };
-            marks.person = person;
-            self.touched.push(u32::try_from(at).unwrap_or(u32::MAX));
-            let touched = self.touched.len() - usize::from(known);
-            self.touched.truncate(touched);
+            for place in places.clone() {
+                let at = place * self.words + word;
+                let marks = &mut self.marks[at];
+                let known = marks.person == person;
+                *marks = Marks { times: if known { marks.times | bits } else { bits }, person };
+                self.touched[self.touched_len] = index(at);
+                self.touched_len += usize::from(!known);
+            }
         }
     }
 
@@ -221,7 +224,7 @@ impl Counter {
 
     /// Counts what the present person has marked: each stretch of times by its two ends.
     fn close(&mut self, weight: u64) {
-        for i in 0..self.touched.len() {
+        for i in 0..std::mem::take(&mut self.touched_len) {
             let at = self.touched[i] as usize;
             let (place, first) = (at / self.words, at % self.words * WORD);
             let times = self.marks[at].times;
@@ -329,13 +332,13 @@ impl Counters {
         for table in 0..self.tables.len() {
             let (before, [counter, ..]) = self.tables.split_at_mut(table) else { break };
             if let By::Table(other) = counter.shape.by {
-                let Counter { touched, words, .. } = &before[other];
-                touched.iter().for_each(|at| counter.mark(self.person, 0..1, *at as usize / words));
+                let Counter { touched, touched_len, words, .. } = &before[other];
+                let places = touched[..*touched_len].iter().map(|at| *at as usize / words);
+                counter.mark(self.person, 0..1, places);
             }
         }
         for counter in &mut self.tables {
             counter.close(weight);
-            counter.touched.clear();
         }
     }
 
@@ -369,16 +372,16 @@ impl Ballot<'_> {
     /// When the table, the time or the place does not exist, or the table is not one that is marked.
     #[inline]
     pub fn mark(&mut self, table: usize, time: usize, place: usize) {
-        self.mark_all(table, time..time + 1, place);
+        self.mark_all(table, time..time + 1, std::iter::once(place));
     }
 
-    /// This person was in a place of the grid at each of these times. Saying so again changes nothing.
+    /// This person was in each of these places of the grid at each of these times. Saying so again changes nothing.
     ///
     /// # Panics
-    /// When the table, a time or the place does not exist, or the table is not one that is marked.
+    /// When the table, a time or a place does not exist, or the table is not one that is marked.
     #[inline]
-    pub fn mark_all(&mut self, table: usize, times: Range<usize>, place: usize) {
-        self.0.tables[table].mark(self.0.person, times, place);
+    pub fn mark_all(&mut self, table: usize, times: Range<usize>, places: impl Iterator<Item = usize> + Clone) {
+        self.0.tables[table].mark(self.0.person, times, places);
     }
 
     /// This person was in one place of the grid at all of these times. Times before the end of what was said last of

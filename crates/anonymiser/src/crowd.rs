@@ -302,8 +302,10 @@ impl<'a> Desk<'a> {
         next.resize(people.len(), 0);
         let mut slices = [0_u32; SLICES];
         each(lanes, shard, entries, |person, rest: R| {
-            next[person as usize] += 1;
-            slices[layout.slice(rest)] += 1;
+            // There are fewer events in a shard than 32 bits count.
+            next[person as usize] = next[person as usize].wrapping_add(1);
+            let slice = &mut slices[usize::from(layout.slice(rest))];
+            *slice = slice.wrapping_add(1);
         });
         let all = starts(slices.iter_mut());
         let mut start = 0;
@@ -311,15 +313,16 @@ impl<'a> Desk<'a> {
             start += std::mem::replace(&mut next[*number as usize], start);
         }
         events.resize(all as usize);
+        let by_slice = &mut events.by_slice[..all as usize];
         each(lanes, shard, entries, |person, rest: R| {
-            let at = &mut slices[layout.slice(rest)];
-            events.by_slice[*at as usize] = (person, rest);
-            *at += 1;
+            let at = &mut slices[usize::from(layout.slice(rest))];
+            by_slice[*at as usize] = (person, rest);
+            *at = at.wrapping_add(1);
         });
-        for (person, rest) in &events.by_slice[..all as usize] {
+        for (person, rest) in by_slice {
             let at = &mut next[*person as usize];
             events.by_person[*at as usize] = *rest;
-            *at += 1;
+            *at = at.wrapping_add(1);
         }
     }
 
@@ -327,6 +330,11 @@ impl<'a> Desk<'a> {
     /// many rows are left, which are the first ones.
     fn drop_duplicates<R: Rest>(&mut self, rows: &mut [R]) -> usize {
         let (layout, own, [duplicates, ..]) = (self.room.layout, &self.room.sitting.own_us, &mut self.found);
+        // Few people have any.
+        let same = |pair: &[R]| layout.identity(pair[0]) == layout.identity(pair[1]);
+        if rows.windows(2).fold(true, |none, pair| none & !same(pair)) {
+            return rows.len();
+        }
         let mut left = 0;
         for i in 0..rows.len() {
             let row = rows[i];
@@ -390,9 +398,8 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// Slices of the time of a frame: of a day, ten minutes each.
-pub(crate) const SLICES: usize = 1 << SLICE_BITS;
-pub(crate) const SLICE_BITS: u32 = 8;
+/// Slices of the time of a frame: of a day, about ten minutes each.
+const SLICES: usize = 1 << u8::BITS;
 
 /// Room for the events of a shard.
 #[derive(Default)]
@@ -417,9 +424,13 @@ fn each<R: Rest>(lanes: &[Lane], shard: usize, entries: &[u32], mut give: impl F
     for lane in lanes {
         let (of_lane, others) = entries.split_at(lane.persons(shard).len());
         for (block, number_of) in lane.events(shard) {
-            for (i, (person, rest)) in block.persons.iter().zip(block.rests).enumerate() {
-                let higher = block.higher.map_or(0, |higher| higher[i]);
-                give(of_lane[number_of(*person)], R::of_words(*rest, higher));
+            let rows = block.persons.iter().zip(block.rests);
+            match block.higher {
+                None => rows.for_each(|(p, rest)| give(of_lane[number_of(*p)], R::of_words(*rest, 0))),
+                Some(higher) => {
+                    let rows = rows.zip(higher);
+                    rows.for_each(|((p, rest), h)| give(of_lane[number_of(*p)], R::of_words(*rest, *h)));
+                }
             }
         }
         entries = others;

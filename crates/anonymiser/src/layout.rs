@@ -2,8 +2,6 @@
 
 use throng_schema::VersionIx;
 
-use crate::crowd::SLICE_BITS;
-
 /// Binary logarithm of [`SHARDS`]. With 2,048 shards a day of 100 million events sorts in parts of about 50,000,
 /// which fit the second-level cache, while each thread's open blocks (2.5 KiB a shard) stay at 5 MiB.
 pub(crate) const SHARD_BITS: u32 = 11;
@@ -100,30 +98,33 @@ impl Layout {
 
     #[inline]
     pub(crate) fn at_us<R: Rest>(&self, rest: R) -> i64 {
-        self.origin_us + rest.bits(self.version_bits + self.file_bits, self.time_bits).cast_signed()
+        // What lies above the time is zero.
+        self.origin_us.wrapping_add(rest.down(self.version_bits + self.file_bits).low().cast_signed())
     }
 
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "versions are numbered with 32 bits")]
     pub(crate) fn version<R: Rest>(&self, rest: R) -> VersionIx {
-        VersionIx(u32::try_from(rest.bits(self.file_bits, self.version_bits)).unwrap_or(u32::MAX))
+        VersionIx((rest.down(self.file_bits).low() & mask(self.version_bits)) as u32)
     }
 
     #[inline]
     pub(crate) fn file<R: Rest>(&self, rest: R) -> usize {
-        usize::try_from(rest.bits(0, self.file_bits)).unwrap_or(usize::MAX)
+        usize::try_from(rest.low() & mask(self.file_bits)).unwrap_or(usize::MAX)
     }
 
-    /// In which slice of the frame's time an event lies, of as many as [`SLICES`].
+    /// In which of 256 slices of the frame's time an event lies.
     #[inline]
-    pub(crate) fn slice<R: Rest>(&self, rest: R) -> usize {
-        let finer = self.time_bits.saturating_sub(SLICE_BITS);
-        usize::try_from(rest.bits(self.version_bits + self.file_bits + finer, SLICE_BITS)).unwrap_or(0)
+    #[expect(clippy::cast_possible_truncation, reason = "the highest eight bits of a time are all that is left")]
+    pub(crate) fn slice<R: Rest>(&self, rest: R) -> u8 {
+        let finer = self.time_bits.saturating_sub(u8::BITS);
+        rest.down(self.version_bits + self.file_bits + finer).low() as u8
     }
 
     /// What makes two rows of one person the same: time and cell, whatever the file.
     #[inline]
-    pub(crate) fn identity<R: Rest>(&self, rest: R) -> u128 {
-        rest.wide() >> self.file_bits
+    pub(crate) fn identity<R: Rest>(&self, rest: R) -> R {
+        rest.down(self.file_bits)
     }
 }
 
@@ -158,12 +159,14 @@ pub(crate) trait Rest: Copy + Ord + Default {
 
     fn with(self, other: Self) -> Self;
 
-    /// So many bits, at most a word of them, from a position on.
-    fn bits(self, from: u32, count: u32) -> u64;
+    /// Moved down by so many bits.
+    fn down(self, by: u32) -> Self;
 
-    fn wide(self) -> u128;
+    /// The lower word.
+    fn low(self) -> u64;
 }
 
+#[inline]
 fn mask(count: u32) -> u64 {
     u64::MAX.checked_shr(u64::BITS - count).unwrap_or(0)
 }
@@ -190,13 +193,13 @@ impl Rest for u64 {
     }
 
     #[inline]
-    fn bits(self, from: u32, count: u32) -> u64 {
-        self.checked_shr(from).unwrap_or(0) & mask(count)
+    fn down(self, by: u32) -> Self {
+        self.checked_shr(by).unwrap_or(0)
     }
 
     #[inline]
-    fn wide(self) -> u128 {
-        u128::from(self)
+    fn low(self) -> u64 {
+        self
     }
 }
 
@@ -222,14 +225,14 @@ impl Rest for u128 {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the mask leaves less than a word")]
-    fn bits(self, from: u32, count: u32) -> u64 {
-        (self >> from) as u64 & mask(count)
+    fn down(self, by: u32) -> Self {
+        self.checked_shr(by).unwrap_or(0)
     }
 
     #[inline]
-    fn wide(self) -> u128 {
-        self
+    #[expect(clippy::cast_possible_truncation, reason = "the lower word is asked for")]
+    fn low(self) -> u64 {
+        self as u64
     }
 }
 
@@ -261,7 +264,7 @@ mod tests {
                 let one: u64 = layout.rest(at_us, version, number);
                 prop_assert_eq!((layout.at_us(one), layout.version(one), layout.file(one)), (at_us, version, file));
                 prop_assert_eq!(layout.packer(number).pack(at_us, version), one);
-                prop_assert_eq!((layout.identity(one), one.wide()), (layout.identity(two), two));
+                prop_assert_eq!((u128::from(layout.identity(one)), u128::from(one)), (layout.identity(two), two));
             }
         }
     }

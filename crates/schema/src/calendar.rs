@@ -101,9 +101,15 @@ impl Window {
 #[derive(Clone, Debug)]
 pub struct Ticks {
     at_us: Vec<i64>,
-    /// Ticks in a microsecond; set when all are equally far apart, which they are in every zone whose shifts are whole
-    /// steps.
-    per_us: Option<f64>,
+    /// Set when all are equally far apart, which they are in every zone whose shifts are whole steps.
+    step: Option<Step>,
+}
+
+/// How far ticks are apart, in microseconds, and how many there are in one.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    us: i64,
+    per_us: f64,
 }
 
 impl Ticks {
@@ -112,32 +118,27 @@ impl Ticks {
         let even = at_us.windows(2).all(|pair| Some(pair[1] - pair[0]) == step);
         // A date that a zone skipped has no length: two starts fall together, and there is no step.
         #[expect(clippy::cast_precision_loss, reason = "a guess that is set right")]
-        let per_us = step.filter(|step| even && *step > 0).map(|step| 1.0 / step as f64);
-        Self { at_us, per_us }
+        let step = step.filter(|us| even && *us > 0).map(|us| Step { us, per_us: 1.0 / us as f64 });
+        Self { at_us, step }
     }
 
     /// How many ticks lie strictly before `at_us`: the index of the first tick at or after it.
     #[inline]
     #[must_use]
     pub fn before(&self, at_us: i64) -> usize {
-        let Some(first) = self.at_us.first() else { return 0 };
-        let Some(per_us) = self.per_us else { return self.at_us.partition_point(|tick| *tick < at_us) };
+        let (Some(first), Some(step)) = (self.at_us.first(), self.step) else {
+            return self.at_us.partition_point(|tick| *tick < at_us);
+        };
         if at_us <= *first {
             return 0;
         }
-        // A rounded-up division, guessed by a multiplication, which costs a tenth, and set right where it is one off.
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a guess"
-        )]
-        let guess = (((at_us - first) as f64 * per_us) as usize).min(self.at_us.len() - 1);
-        let mut before = guess + usize::from(self.at_us[guess] < at_us);
-        if before > guess && self.at_us.get(before).is_some_and(|tick| *tick < at_us) {
-            before += 1;
-        }
-        before
+        // A division, guessed by a multiplication, which costs a tenth, and set right where it is one off.
+        let since_us = at_us - first - 1;
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a guess")]
+        let guess = (since_us as f64 * step.per_us) as i64;
+        let over_us = since_us - guess * step.us;
+        let whole = guess + i64::from(over_us >= step.us) - i64::from(over_us < 0);
+        usize::try_from(whole + 1).unwrap_or(0).min(self.at_us.len())
     }
 
     /// Every tick, in microseconds since 1970 UTC, ascending.

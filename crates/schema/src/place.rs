@@ -228,7 +228,14 @@ impl PlaceTree {
     #[must_use]
     #[inline]
     pub fn chain(&self, postal_code: PlaceId) -> [PlaceId; Level::ALL.len()] {
-        self.chains[postal_code.index()]
+        *self.around(postal_code)
+    }
+
+    /// The same, without making one's own.
+    #[inline]
+    #[must_use]
+    pub fn around(&self, postal_code: PlaceId) -> &[PlaceId; Level::ALL.len()] {
+        &self.chains[postal_code.index()]
     }
 
     /// The place of a postal code, if the tree has it.
