@@ -64,6 +64,22 @@ fn polars_stays_behind_one_crate_and_files_stay_outside_the_anonymiser() {
     }
 }
 
+/// A run whose key never changes would give pseudonyms that anybody can compute.
+#[test]
+fn only_benches_have_a_key_that_never_changes() {
+    let crates = ["schema", "anonymiser", "ingest", "aggregator", "verifier", "synth"];
+    let paths = crates.map(|name| format!("crates/{name}/Cargo.toml"));
+    for path in paths.iter().map(String::as_str).chain(["Cargo.toml"]) {
+        let manifest = manifest(path);
+        for section in ["dependencies", "build-dependencies", "workspace"] {
+            let asked = manifest.get(section).map(toml::Value::to_string).unwrap_or_default();
+            assert!(!asked.contains("bench-key"), "{path} asks for the key of benches in {section}");
+        }
+        let default = manifest.get("features").and_then(|features| features.get("default"));
+        assert!(default.is_none_or(|default| !default.to_string().contains("bench-key")), "{path}");
+    }
+}
+
 #[test]
 fn the_dangerous_crates_forbid_unsafe_code() {
     for name in ["anonymiser", "aggregator", "verifier"] {

@@ -45,7 +45,7 @@ fn help(command: &str) -> String {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for command in ["run", "verify", "attack", "synth", "inspect", "completions", "man"] {
+    for command in ["run", "verify", "attack", "synth", "bench", "inspect", "completions", "man"] {
         assert!(help(command).contains("Example"), "{command} has no example");
     }
     for flag in RUN_FLAGS {

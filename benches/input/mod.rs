@@ -40,10 +40,19 @@ pub(crate) const HOLD_US: i64 = 30 * 60 * 1_000_000;
 
 impl Input {
     pub(crate) fn new(format: Format) -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}-{format:?}", events()));
+        Self::of(format, events())
+    }
+
+    /// A fiftieth of it, for what is slow.
+    pub(crate) fn small(format: Format) -> Self {
+        Self::of(format, 20_000)
+    }
+
+    fn of(format: Format, events: u64) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{events}-{format:?}"));
         if !folder.join("throng.toml").exists() {
             let _ = std::fs::remove_dir_all(&folder);
-            let subscribers = events() / 50;
+            let subscribers = events / 50;
             let parameters = Parameters {
                 out: folder.clone(),
                 subscribers,

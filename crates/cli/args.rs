@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Makes a seeded day of Belgium, with its ground truth
     #[command(after_help = SYNTH_EXAMPLES)]
     Synth(SynthArgs),
+    /// Times whole runs, bare decoding and whatever peers are installed, on the same files
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
     /// Says what a file of events or a cell plan holds and what would be rejected, without identifiers
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(Box<InspectArgs>),
@@ -77,6 +80,14 @@ The truth is a release of the same events made with --k 1 --accept-small-k, whic
 const SYNTH_EXAMPLES: &str = "Examples:
   throng synth --out belgium --subscribers 100000 --days 1 --seed 7
   throng synth --out ghent --subscribers 20000 --area 9000,9030,9031,9032,9040,9041,9050,9051,9052 --format csv-gz";
+
+const BENCH_EXAMPLES: &str = "Examples:
+  throng bench --out bench
+  throng bench --out bench --subscribers 1000000 --events-per-day 100 --only floor,throng,all-reports
+  throng bench --out bench --input belgium --python venv/bin/python --peers benches/peers
+
+It writes bench.md, bench.json and bench.svg into the folder. Peers are Python packages: duckdb, polars, chdb, pyspark.
+Throng's time is that of whole processes; a peer's is that of presence alone, without start-up.";
 
 const INSPECT_EXAMPLES: &str = "Examples:
   throng inspect day/events.csv.gz
@@ -266,6 +277,79 @@ pub(crate) struct InspectArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// The folder for the input that is made, and for what comes out
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// An input as `throng synth` makes it, instead of one made here
+    #[arg(long, value_name = "DIR")]
+    pub(crate) input: Option<PathBuf>,
+    /// How many subscribers the input has
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) subscribers: u64,
+    /// Events that a subscriber has a day, on average
+    #[arg(long, value_name = "N", default_value_t = 100.0)]
+    pub(crate) events_per_day: f64,
+    /// How many cells
+    #[arg(long, value_name = "N", default_value_t = 26_667)]
+    pub(crate) cells: u32,
+    /// The seed of the input
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How the events are written
+    #[arg(long, value_name = "FORMAT", default_value = "parquet")]
+    pub(crate) format: SynthFormat,
+    /// The local day
+    #[arg(long, value_name = "DATE", default_value = "2026-10-15")]
+    pub(crate) from: Date,
+    /// How often each contestant runs
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) rounds: u32,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Memory that a run may take
+    #[arg(long, value_name = "SIZE", default_value = "8GiB")]
+    pub(crate) memory: ByteSize,
+    /// Only these, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) only: Vec<Contestant>,
+    /// The folder of the peers' scripts
+    #[arg(long, value_name = "DIR", default_value = "benches/peers")]
+    pub(crate) peers: PathBuf,
+    /// The Python that has the peers
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    pub(crate) python: PathBuf,
+}
+
+/// Who is timed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Contestant {
+    /// Bare decoding of the three columns
+    Floor,
+    /// Presence and visitors, a whole run
+    Throng,
+    /// The same on one thread
+    OneThread,
+    /// Every report that needs no further table
+    AllReports,
+    /// DuckDB: the definition as a query
+    DuckdbPlain,
+    /// DuckDB, tuned by hand
+    Duckdb,
+    /// The same with identifiers hashed, not exact
+    DuckdbHashed,
+    /// Polars, tuned by hand
+    Polars,
+    /// ClickHouse, tuned by hand
+    Clickhouse,
+    /// The same with identifiers hashed, not exact
+    ClickhouseHashed,
+    /// Spark, by the same SQL
+    Spark,
+}
+
+#[derive(Args)]
 pub(crate) struct SynthArgs {
     /// The folder to fill
     #[arg(long, value_name = "DIR")]
@@ -325,6 +409,18 @@ pub(crate) enum SynthFormat {
     CsvGz,
     /// CSV compressed by zstd
     CsvZst,
+}
+
+impl SynthFormat {
+    /// The word on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+            Self::CsvGz => "csv-gz",
+            Self::CsvZst => "csv-zst",
+        }
+    }
 }
 
 /// A kind of file whose columns are known.

@@ -2,6 +2,7 @@
 
 mod args;
 mod attack;
+mod bench;
 mod config;
 mod failure;
 mod inspect;
@@ -42,6 +43,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Verify(args) => verify::verify(&args),
         Command::Attack(args) => attack::attack(&args),
         Command::Synth(args) => synth::synth(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Inspect(args) => inspect::inspect(*args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -125,6 +125,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         machines_listed: room.machines,
         passes,
         bytes_carried,
+        memory_peak_bytes: memory_peak_bytes(),
         withheld: summary.withheld.clone(),
         cells: summary.cells.clone(),
         timings: stages.ended.clone(),
@@ -592,6 +593,13 @@ impl Stages {
     fn total(&self) -> Duration {
         Duration::from_secs_f64(self.ended.iter().map(|stage| stage.seconds).sum())
     }
+}
+
+/// The most memory that this process had at once, as Linux tells it.
+fn memory_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 /// Rows read, used, and rejected by reason.

@@ -1,11 +1,11 @@
 //! `throng synth`: a seeded day of Belgium with its ground truth.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use throng_synth::{Area, Defects, Format, Parameters, SynthError, generate};
 
 use crate::{
-    args::{SynthArgs, SynthFormat},
+    args::{BenchArgs, SynthArgs, SynthFormat},
     failure::Failure,
     progress::Bar,
     speak::{say, table, thousands},
@@ -23,10 +23,7 @@ pub(crate) fn synth(args: &SynthArgs) -> Result<(), Failure> {
     let expected = (args.subscribers as f64 * f64::from(args.days) * args.events_per_day) as u64;
     let bar = Bar::new(args.progress, "writing", expected);
     let start = Instant::now();
-    let summary = generate(&parameters, &|events| bar.reach(events)).map_err(|error| match error {
-        SynthError::Io { .. } => Failure::failed(error),
-        error => Failure::usage(error),
-    })?;
+    let summary = generate(&parameters, &|events| bar.reach(events)).map_err(failure)?;
     bar.done();
     let injected = &summary.injected;
     let rows = [
@@ -51,6 +48,38 @@ pub(crate) fn synth(args: &SynthArgs) -> Result<(), Failure> {
     ))
 }
 
+/// Fills a folder with the input of a bench.
+pub(crate) fn fill(folder: &Path, args: &BenchArgs) -> Result<(), Failure> {
+    let parameters = Parameters {
+        out: folder.to_owned(),
+        subscribers: args.subscribers,
+        seed: args.seed,
+        from: args.from,
+        events_per_day: args.events_per_day,
+        cells: Some(args.cells),
+        format: format(args.format),
+        truth: false,
+        ..Parameters::default()
+    };
+    generate(&parameters, &|_| {}).map(|_| ()).map_err(failure)
+}
+
+fn failure(error: SynthError) -> Failure {
+    match error {
+        SynthError::Io { .. } => Failure::failed(error),
+        error => Failure::usage(error),
+    }
+}
+
+fn format(format: SynthFormat) -> Format {
+    match format {
+        SynthFormat::Parquet => Format::Parquet,
+        SynthFormat::Csv => Format::Csv,
+        SynthFormat::CsvGz => Format::CsvGz,
+        SynthFormat::CsvZst => Format::CsvZst,
+    }
+}
+
 fn parameters(args: &SynthArgs) -> Parameters {
     Parameters {
         out: args.out.clone(),
@@ -60,12 +89,7 @@ fn parameters(args: &SynthArgs) -> Parameters {
         from: args.from,
         events_per_day: args.events_per_day,
         cells: args.cells,
-        format: match args.format {
-            SynthFormat::Parquet => Format::Parquet,
-            SynthFormat::Csv => Format::Csv,
-            SynthFormat::CsvGz => Format::CsvGz,
-            SynthFormat::CsvZst => Format::CsvZst,
-        },
+        format: format(args.format),
         area: if args.area.is_empty() { Area::Belgium } else { Area::Codes(args.area.clone()) },
         defects: if args.clean { Defects::none() } else { Defects::default() },
         sessions: args.sessions,

@@ -51,6 +51,8 @@ pub struct Ledger {
     pub passes: u64,
     /// Bytes that were kept of people from day to day.
     pub bytes_carried: u64,
+    /// The most memory that the process had at once, in bytes; none where the system does not tell.
+    pub memory_peak_bytes: Option<u64>,
     /// How much was withheld, and why, by report.
     pub withheld: Vec<WithheldCells>,
     /// Cells by report, level and status.

@@ -26,7 +26,10 @@ impl<T: bytemuck::Pod> Column<T> {
 
     /// Memory for one more slab, which is not there before it is used.
     fn grow(&mut self) {
-        #[expect(clippy::expect_used, reason = "as every other allocation, it aborts where there is no memory")]
+        #[expect(
+            clippy::expect_used,
+            reason = "as every other allocation, it aborts where there is no memory"
+        )]
         let slab = MmapMut::map_anon(SLAB * size_of::<T>()).expect("memory for events");
         #[cfg(target_os = "linux")]
         let _ = slab.advise(memmap2::Advice::HugePage);
@@ -112,7 +115,10 @@ impl Arena {
             self.higher.iter_mut().for_each(Column::grow);
             let first = (self.rests.slabs.len() - 1) * SLAB_BLOCKS;
             // The last is taken first, and memory is touched from its beginning on.
-            self.free.splice(0..0, (first..first + SLAB_BLOCKS).rev().map(|block| u32::try_from(block).unwrap_or(u32::MAX)));
+            self.free.splice(
+                0..0,
+                (first..first + SLAB_BLOCKS).rev().map(|block| u32::try_from(block).unwrap_or(u32::MAX)),
+            );
         }
     }
 
@@ -165,7 +171,11 @@ mod tests {
             let rest = |block: u32, at: usize| u128::from(block) << 70 | u128::from(block) << 8 | at as u128;
             for block in &blocks {
                 for at in [0, BLOCK - 1] {
-                    arena.put(*block as usize * BLOCK + at, u16::try_from(at).expect("small"), rest(*block, at));
+                    arena.put(
+                        *block as usize * BLOCK + at,
+                        u16::try_from(at).expect("small"),
+                        rest(*block, at),
+                    );
                 }
             }
             for block in &blocks {
@@ -173,7 +183,10 @@ mod tests {
                 for at in [0, BLOCK - 1] {
                     assert_eq!(usize::from(events.persons[at]), at);
                     assert_eq!(events.rests[at], low(rest(*block, at)));
-                    assert_eq!(events.higher.map(|higher| higher[at]), wide.then(|| low(rest(*block, at) >> 64)));
+                    assert_eq!(
+                        events.higher.map(|higher| higher[at]),
+                        wide.then(|| low(rest(*block, at) >> 64))
+                    );
                 }
                 assert_eq!((events.rests[1], arena.block(*block, 3).persons.len()), (0, 3));
             }

@@ -198,7 +198,8 @@ impl Counter {
             return;
         }
         for word in times.start / WORD..times.end.div_ceil(WORD) {
-            let (from, until) = (times.start.max(word * WORD) % WORD, times.end.min((word + 1) * WORD) - word * WORD);
+            let (from, until) =
+                (times.start.max(word * WORD) % WORD, times.end.min((word + 1) * WORD) - word * WORD);
             let bits = (u64::MAX << from) & (u64::MAX >> (WORD - until));
             for place in places.clone() {
                 let at = place * self.words + word;
@@ -215,7 +216,8 @@ impl Counter {
     #[inline]
     fn change(&mut self, time: usize, place: usize, comes: bool, weight: u64) {
         let at = place * (self.shape.grid.times() + 1) + time;
-        let (device, weight) = if comes { (1, weight) } else { (1_u32.wrapping_neg(), weight.wrapping_neg()) };
+        let (device, weight) =
+            if comes { (1, weight) } else { (1_u32.wrapping_neg(), weight.wrapping_neg()) };
         self.changes[at] = self.changes[at].wrapping_add(device);
         if let Some(weights) = self.weights.get_mut(at) {
             *weights = weights.wrapping_add(weight);
@@ -380,7 +382,12 @@ impl Ballot<'_> {
     /// # Panics
     /// When the table, a time or a place does not exist, or the table is not one that is marked.
     #[inline]
-    pub fn mark_all(&mut self, table: usize, times: Range<usize>, places: impl Iterator<Item = usize> + Clone) {
+    pub fn mark_all(
+        &mut self,
+        table: usize,
+        times: Range<usize>,
+        places: impl Iterator<Item = usize> + Clone,
+    ) {
         self.0.tables[table].mark(self.0.person, times, places);
     }
 

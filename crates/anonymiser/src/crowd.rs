@@ -285,7 +285,8 @@ impl<'a> Desk<'a> {
             people.number(session.person);
         }
         let lanes = self.room.lanes;
-        entries.extend(lanes.iter().flat_map(|lane| lane.persons(shard)).map(|person| people.number(*person)));
+        entries
+            .extend(lanes.iter().flat_map(|lane| lane.persons(shard)).map(|person| people.number(*person)));
         let mut people: Vec<(u64, u32)> = people.known.iter().copied().zip(0..).collect();
         people.sort_unstable();
         people

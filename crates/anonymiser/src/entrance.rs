@@ -382,8 +382,11 @@ impl Batch<'_> {
             if *pseudonym >= MACHINE {
                 return NOWHERE;
             }
-            let number =
-                if self.shards.contains(&shard) { self.lane.enter(shard, Layout::person(*pseudonym)) } else { 0 };
+            let number = if self.shards.contains(&shard) {
+                self.lane.enter(shard, Layout::person(*pseudonym))
+            } else {
+                0
+            };
             u32::try_from(shard).unwrap_or(NOWHERE) << u16::BITS | u32::from(number)
         };
         met.entered.extend(met.pseudonyms.iter().map(&mut enter));

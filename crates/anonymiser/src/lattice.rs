@@ -42,6 +42,7 @@ impl Sets {
 }
 
 /// A table has fewer than 2^32 of anything: its counters would not fit the memory otherwise.
+#[inline]
 pub(crate) fn index(n: usize) -> u32 {
     u32::try_from(n).expect("a table has fewer than 2^32 columns and atoms")
 }

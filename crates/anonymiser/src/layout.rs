@@ -115,7 +115,10 @@ impl Layout {
 
     /// In which of 256 slices of the frame's time an event lies.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the highest eight bits of a time are all that is left")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the highest eight bits of a time are all that is left"
+    )]
     pub(crate) fn slice<R: Rest>(&self, rest: R) -> u8 {
         let finer = self.time_bits.saturating_sub(u8::BITS);
         rest.down(self.version_bits + self.file_bits + finer).low() as u8

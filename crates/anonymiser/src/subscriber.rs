@@ -28,14 +28,25 @@ impl Subscribers {
     /// # Errors
     /// When the operating system gives no randomness.
     pub fn new() -> Result<Self, KeyError> {
-        Ok(Self {
-            pseudonymiser: Pseudonymiser::new()?,
+        Pseudonymiser::new().map(Self::keyed)
+    }
+
+    fn keyed(pseudonymiser: Pseudonymiser) -> Self {
+        Self {
+            pseudonymiser,
             opted_out: HashSet::new(),
             opted_out_digests: HashSet::new(),
             hash: None,
             machines: HashSet::new(),
             residence: HashMap::new(),
-        })
+        }
+    }
+
+    /// With a key that never changes, so that a bench repeats exactly. Pseudonyms of such a run protect nobody.
+    #[cfg(feature = "bench-key")]
+    #[must_use]
+    pub fn for_bench() -> Self {
+        Self::keyed(Pseudonymiser::for_bench())
     }
 
     /// From now on, rows of this subscriber are turned away at the entrance.

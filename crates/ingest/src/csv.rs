@@ -475,7 +475,16 @@ impl<'a> CsvDesk<'a> {
         types: &'a Types,
         judge: Judge<'a>,
     ) -> Self {
-        let rows = RowDesk { layout, home, time, separator, types, judge, joined: Vec::new(), waiting: Vec::with_capacity(WAITING) };
+        let rows = RowDesk {
+            layout,
+            home,
+            time,
+            separator,
+            types,
+            judge,
+            joined: Vec::new(),
+            waiting: Vec::with_capacity(WAITING),
+        };
         Self { layout, splitter: Splitter::new(layout.delimiter), ends: Vec::new(), rows }
     }
 

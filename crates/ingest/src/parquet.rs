@@ -12,6 +12,7 @@ use arrow::{
         Array, ArrayRef, AsArray, BinaryViewArray, DictionaryArray, FixedSizeBinaryArray, Int64Array,
         PrimitiveArray, RecordBatch, UInt64Array,
     },
+    buffer::ScalarBuffer,
     compute::cast,
     datatypes::{
         ArrowPrimitiveType, DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
@@ -178,9 +179,8 @@ impl ParquetLayout {
             let leaf = leaf_of(self.metadata(), *root);
             leaf.is_some_and(|leaf| group.column(leaf).column_type() == PhysicalType::BYTE_ARRAY)
         });
-        let coded = |root: usize| {
-            leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf)))
-        };
+        let coded =
+            |root: usize| leaf_of(self.metadata(), root).is_none_or(|leaf| is_dictionary(group.column(leaf)));
         Kept {
             looked_up: dictionary_columns(&self.fields, home).all(coded),
             subscribers: subscribers_apart(&self.fields) && coded(self.fields.subscriber_id),
@@ -328,13 +328,7 @@ impl Wanted<'_> {
     }
 
     /// The schema to read by: that of the bytes, with views for texts, or dictionaries where they help.
-    fn schema(
-        &self,
-        own: &Schema,
-        bare: &Schema,
-        metadata: &ParquetMetaData,
-        kept: Kept,
-    ) -> SchemaRef {
+    fn schema(&self, own: &Schema, bare: &Schema, metadata: &ParquetMetaData, kept: Kept) -> SchemaRef {
         let wanted: Vec<usize> = {
             let fields = self.fields;
             let all = [fields.event_time, fields.subscriber_id].into_iter();
@@ -538,13 +532,18 @@ impl<T: Copy> Codes<T> {
             return Some(());
         };
         self.look_up(coded.values(), &find)?;
-        let code =
-            |key: i32| usize::try_from(key).ok().and_then(|key| self.codes.get(key)).copied().unwrap_or(none);
+        let code = |key: i32| self.code(key, none);
         match coded.keys().nulls() {
             None => found.extend(coded.keys().values().iter().map(|key| code(*key))),
             Some(_) => found.extend(coded.keys().iter().map(|key| key.map_or(none, code))),
         }
         Some(())
+    }
+
+    /// The outcome of an entry; `none` if there is no such entry.
+    #[inline]
+    fn code(&self, key: i32, none: T) -> T {
+        self.codes.get(key.cast_unsigned() as usize).copied().unwrap_or(none)
     }
 
     /// The reader hands out one array of values for a whole row group; holding on to it makes sure that another
@@ -654,7 +653,11 @@ impl<'a> ParquetDesk<'a> {
     fn batch(&mut self, batch: &RecordBatch) -> Option<()> {
         let column = |place: usize| batch.columns().get(place);
         let unit = self.layout.epoch_unit;
-        times(column(self.places.event_time)?, unit, &mut self.time, &mut self.rows.at)?;
+        self.rows.at.clear();
+        self.rows.at_us = plain_micros(column(self.places.event_time)?);
+        if self.rows.at_us.is_none() {
+            times(column(self.places.event_time)?, unit, &mut self.time, &mut self.rows.at)?;
+        }
         self.rows.ends.clear();
         if let Some(place) = self.places.end_time {
             times(column(place)?, unit, &mut self.time, &mut self.rows.ends)?;
@@ -682,7 +685,24 @@ impl<'a> ParquetDesk<'a> {
         let cells = self.judge.cells();
         if let [place] = self.places.cell_id.as_slice() {
             let find = |cell_id: &[u8]| cells.find(cell_id);
-            return self.cell_codes.fill(batch.columns().get(*place)?, Cell::Missing, find, &mut self.rows.cells);
+            let column = batch.columns().get(*place)?;
+            self.rows.cells.clear();
+            self.rows.cell_keys = match column.as_dictionary_opt::<Int32Type>() {
+                Some(coded) if coded.keys().null_count() == 0 => {
+                    self.cell_codes.look_up(coded.values(), find)?;
+                    Some(coded.keys().values().clone())
+                }
+                _ => None,
+            };
+            if self.rows.cell_keys.is_some() {
+                return Some(());
+            }
+            return self.cell_codes.fill(
+                batch.columns().get(*place)?,
+                Cell::Missing,
+                find,
+                &mut self.rows.cells,
+            );
         }
         let parts = self.places.cell_id.iter().map(|place| Bytes::of(batch.columns().get(*place)?));
         let parts = parts.collect::<Option<Vec<_>>>()?;
@@ -700,22 +720,30 @@ impl<'a> ParquetDesk<'a> {
         let others = [self.places.end_time, self.places.event_type];
         let plain = others.iter().all(Option::is_none) && self.home == Home::Nowhere && self.judge.is_plain();
         if !plain || !self.rows.ids.all_there {
-            let Self { rows, judge, .. } = self;
-            return (0..rows.at.len()).for_each(|row| judge.judge(&rows.row(row, self.home, &mut [0; DIGITS])));
+            let Self { rows, judge, cell_codes, home, .. } = self;
+            let row = |row| judge.judge(&rows.row(row, *home, cell_codes, &mut [0; DIGITS]));
+            return (0..rows.len()).for_each(row);
         }
         // Nearly all of these are sound.
         let mut left = std::mem::take(&mut self.left);
-        let (at, cells) = (&self.rows.at, &self.rows.cells);
-        match &self.rows.ids.keys {
-            Some(keys) => {
+        let Self { rows, judge, cell_codes, home, .. } = self;
+        match (&rows.at_us, &rows.cell_keys, &rows.ids.keys) {
+            (Some(at_us), Some(cells), Some(keys)) => {
+                let cells = cells.iter().map(|key| cell_codes.code(*key, Cell::Missing));
                 let numbers = keys.values().iter().map(|key| key.cast_unsigned());
-                self.judge.admit_plain(at, cells, numbers, &mut left);
+                let all = at_us.iter().zip(cells).zip(numbers);
+                judge.admit_plain(all.map(|((at, cell), number)| (*at, cell, number)), &mut left);
             }
-            None => self.judge.admit_plain(at, cells, 0.., &mut left),
+            _ => {
+                let number = |row| u32::try_from(rows.ids.number(row)).unwrap_or(u32::MAX);
+                let all = 0..rows.len();
+                let all = all.map(|row| (rows.at(row).micros(), rows.cell(row, cell_codes), number(row)));
+                judge.admit_plain(all, &mut left);
+            }
         }
         for row in &left {
-            let from_last = (self.rows.at.len() - 1 - row) as u64;
-            self.judge.judge_left(&self.rows.row(*row, self.home, &mut [0; DIGITS]), from_last);
+            let from_last = (rows.len() - 1 - row) as u64;
+            judge.judge_left(&rows.row(*row, *home, cell_codes, &mut [0; DIGITS]), from_last);
         }
         self.left = left;
     }
@@ -725,20 +753,44 @@ impl<'a> ParquetDesk<'a> {
 #[derive(Default)]
 struct Rows {
     ids: Ids,
+    /// Times of events: as they stand in the file, where they are microseconds of UTC and all there; else as read.
+    at_us: Option<ScalarBuffer<i64>>,
     at: Vec<Moment>,
     ends: Vec<Moment>,
+    /// Cells: by their keys in the dictionary that was looked up, where they have one and are all there.
+    cell_keys: Option<ScalarBuffer<i32>>,
     cells: Vec<Cell>,
     of_types: Vec<TypeIx>,
     homes: Vec<Option<u16>>,
 }
 
 impl Rows {
-    fn row<'r>(&'r self, row: usize, home: Home, digits: &'r mut [u8; DIGITS]) -> Row<'r> {
+    fn len(&self) -> usize {
+        self.at_us.as_ref().map_or(self.at.len(), |at_us| at_us.len())
+    }
+
+    #[inline]
+    fn at(&self, row: usize) -> Moment {
+        self.at_us.as_ref().map_or_else(|| self.at[row], |at_us| Moment::at(at_us[row]))
+    }
+
+    #[inline]
+    fn cell(&self, row: usize, codes: &Codes<Cell>) -> Cell {
+        self.cell_keys.as_ref().map_or_else(|| self.cells[row], |keys| codes.code(keys[row], Cell::Missing))
+    }
+
+    fn row<'r>(
+        &'r self,
+        row: usize,
+        home: Home,
+        cell_codes: &Codes<Cell>,
+        digits: &'r mut [u8; DIGITS],
+    ) -> Row<'r> {
         let subscriber_id = self.ids.get(row, digits);
         Row {
-            at: self.at[row],
+            at: self.at(row),
             end: self.ends.get(row).copied().unwrap_or(Moment::MISSING),
-            cell: self.cells[row],
+            cell: self.cell(row, cell_codes),
             of_type: self.of_types.get(row).copied().unwrap_or(TypeIx::OTHER),
             subscriber_id,
             number: self.ids.number(row),
@@ -817,6 +869,13 @@ fn homes(column: &ArrayRef, codes: &mut Codes<Option<u16>>, read: &mut Vec<Optio
     read.clear();
     read.extend(integers.iter().map(|value| value.and_then(mcc_of_integer)));
     Some(())
+}
+
+/// The times of a column that hold as they are: microseconds of UTC, none of them missing.
+fn plain_micros(column: &ArrayRef) -> Option<ScalarBuffer<i64>> {
+    let DataType::Timestamp(TimeUnit::Microsecond, Some(_)) = column.data_type() else { return None };
+    let times = column.as_primitive_opt::<TimestampMicrosecondType>()?;
+    (times.null_count() == 0).then(|| times.values().clone())
 }
 
 /// Reads a column of times. None where it is of no kind that holds times.

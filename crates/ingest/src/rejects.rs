@@ -498,9 +498,8 @@ pub(crate) struct Judge<'a> {
     latest_us: i64,
     /// Events at these times are wanted, and nothing is wrong with their time.
     plain_us: Range<i64>,
-    /// Rows to be admitted together, which rows these are, and which of them were turned away.
+    /// Rows to be admitted together, and which of them were turned away.
     seen: Vec<Seen>,
-    rows: Vec<u32>,
     turned: Vec<usize>,
 }
 
@@ -519,7 +518,6 @@ impl<'a> Judge<'a> {
             plain_us: from_us.max(wanted_us.start)..clock.until_us.min(wanted_us.end),
             met: Met::default(),
             seen: Vec::new(),
-            rows: Vec::new(),
             turned: Vec::new(),
             clock,
             cells,
@@ -574,36 +572,28 @@ impl<'a> Judge<'a> {
     /// there. The others are `left`, by their place among these, to be judged one by one ([`Judge::judge_left`]).
     pub(crate) fn admit_plain(
         &mut self,
-        at: &[Moment],
-        cells: &[Cell],
-        numbers: impl Iterator<Item = u32>,
+        rows: impl Iterator<Item = (i64, Cell, u32)>,
         left: &mut Vec<usize>,
     ) {
-        let Self { seen, rows, turned, plain_us, .. } = self;
+        let Self { seen, turned, plain_us, .. } = self;
         seen.clear();
-        rows.clear();
         turned.clear();
         left.clear();
         let (mut earliest_us, mut latest_us) = (self.earliest_us, self.latest_us);
-        for (row, ((at, cell), number)) in (0..).zip(at.iter().zip(cells).zip(numbers)) {
-            let at_us = at.micros();
+        for (row, (at_us, cell, number)) in rows.enumerate() {
             match cell {
                 Cell::Stands(cell) if plain_us.contains(&at_us) => {
                     (earliest_us, latest_us) = (earliest_us.min(at_us), latest_us.max(at_us));
-                    seen.push(Seen { number, cell: *cell, at_us });
-                    rows.push(row);
+                    seen.push(Seen { number, cell, at_us });
                 }
-                _ => left.push(row as usize),
+                _ => left.push(row),
             }
         }
         (self.earliest_us, self.latest_us) = (earliest_us, latest_us);
         self.batch.admit_all(&self.met, seen, turned);
         self.account.admitted += (seen.len() - turned.len()) as u64;
-        self.account.rows += at.len() as u64;
-        if !turned.is_empty() {
-            left.extend(turned.iter().map(|place| rows[*place] as usize));
-            left.sort_unstable();
-        }
+        self.account.rows += (seen.len() + left.len()) as u64;
+        put_among(left, turned);
     }
 
     /// Judges a row that was left, so many rows from the last one read.
@@ -689,6 +679,22 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// Puts rows that were turned away, by their place among those not left, among those left, by their place among all.
+fn put_among(left: &mut Vec<usize>, turned: &[usize]) {
+    let mut earlier = 0;
+    let mut all = Vec::with_capacity(left.len() + turned.len());
+    for place in turned {
+        // Every row that is left before it moves it up by one.
+        while left.get(earlier).is_some_and(|row| *row <= place + earlier) {
+            all.push(left[earlier]);
+            earlier += 1;
+        }
+        all.push(place + earlier);
+    }
+    all.extend_from_slice(&left[earlier..]);
+    *left = all;
+}
+
 #[inline]
 fn parsed(row: &Row<'_>) -> Result<(), Flaw> {
     if row.at == Moment::MALFORMED || row.at == Moment::LATER {
@@ -715,4 +721,22 @@ fn complete(row: &Row<'_>) -> Result<(), Flaw> {
         return Err(Flaw::NoCell);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rows_turned_away_come_among_those_left(fates in prop::collection::vec(0..3_u8, 0..40)) {
+            let mut left: Vec<usize> = fates.iter().enumerate().filter(|(_, f)| **f == 1).map(|(row, _)| row).collect();
+            let kept = fates.iter().filter(|fate| **fate != 1);
+            let turned: Vec<usize> = kept.enumerate().filter(|(_, f)| **f == 2).map(|(place, _)| place).collect();
+            put_among(&mut left, &turned);
+            let expected: Vec<usize> = fates.iter().enumerate().filter(|(_, f)| **f != 0).map(|(row, _)| row).collect();
+            prop_assert_eq!(left, expected);
+        }
+    }
 }

@@ -246,12 +246,14 @@ mod tests {
     #[test]
     fn every_length_of_a_cell_id_is_told_apart() {
         let ids = |byte: u8| (1..40).map(move |len| vec![byte; len]);
-        let all: Vec<_> = ids(b'0').chain(ids(0)).chain(ids(b'0').map(|mut id| {
-            let last = id.len() - 1;
-            id[last] = b'1';
-            id
-        }))
-        .collect();
+        let all: Vec<_> = ids(b'0')
+            .chain(ids(0))
+            .chain(ids(b'0').map(|mut id| {
+                let last = id.len() - 1;
+                id[last] = b'1';
+                id
+            }))
+            .collect();
         let versions = all.iter().map(|id| CellVersion { cell_id: id[..].into(), ..version("", 0, 1, 0) });
         let plan = CellPlan::new(versions.collect()).expect("plan");
         assert_eq!(plan.cells(), all.len());
