@@ -1,7 +1,7 @@
 //! Dwell: the day's visitors of a place by the time that each spent there.
 
 use throng_anonymiser::{Ballot, Shape};
-use throng_schema::{Day, Grid, MICROS_PER_SECOND, PlaceTree};
+use throng_schema::{Day, Grid, MICROS_PER_SECOND, PlaceId, PlaceTree};
 
 use crate::stay::Stay;
 
@@ -38,17 +38,24 @@ impl Dwell {
 
     /// One person's stays that overlap the day: what they add up to in every place.
     pub(crate) fn mark(&self, stays: &[Stay], day: &Day, tree: &PlaceTree, ballot: &mut Ballot<'_>) {
-        let mut spent: Vec<(usize, i64)> = Vec::with_capacity(5 * stays.len());
-        for stay in stays {
-            let time_us = stay.until_us.min(day.end_us) - stay.from_us.max(day.start_us);
-            spent.extend(tree.chain(stay.place).map(|place| (place.index(), time_us)));
-        }
-        spent.sort_unstable();
-        for times in spent.chunk_by(|a, b| a.0 == b.0) {
-            let class = class_of(times.iter().map(|(_, time_us)| time_us).sum());
-            ballot.mark(self.table, 0, times[0].0 * CLASSES.len() + class);
+        let cut = |stay: &Stay| (stay.place, stay.until_us.min(day.end_us) - stay.from_us.max(day.start_us));
+        let here = added_up(stays.iter().map(cut).collect());
+        let around = here.iter().flat_map(|(place, us)| tree.around(*place).map(|around| (around, *us)));
+        for (place, spent_us) in added_up(around.collect()) {
+            ballot.mark(self.table, 0, place.index() * CLASSES.len() + class_of(spent_us));
         }
     }
+}
+
+/// Each place once, with all the time there.
+fn added_up(mut spent: Vec<(PlaceId, i64)>) -> Vec<(PlaceId, i64)> {
+    spent.sort_unstable();
+    spent.dedup_by(|later, first| {
+        let same = later.0 == first.0;
+        first.1 += if same { later.1 } else { 0 };
+        same
+    });
+    spent
 }
 
 #[cfg(test)]

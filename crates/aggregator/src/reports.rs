@@ -6,7 +6,7 @@ use throng_anonymiser::{
     Axis, Ballot, Carried, Counted, Crowd, Exit, Found, Guard, Lattice, PairGuard, Protected, Shape, Sift,
     Sighting, Sitting, Subscribers, Trajectory,
 };
-use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceTree, Ticks};
+use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceId, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
 
 use crate::{
@@ -439,15 +439,35 @@ impl Today<'_> {
                 visitors.mark(stay, calendar, &reports.tree, ballot);
             }
             if let Some((residence, class)) = class {
-                residence.mark(stay, class, (&reports.residences, &reports.tree), calendar, ballot);
+                residence.mark(stay, class, calendar, ballot);
+            }
+        }
+        if class.is_some() || reports.makes(Report::Frequency) {
+            let visited = self.visited(today);
+            if let Some((residence, class)) = class {
+                residence.mark_day(&visited, class, ballot);
             }
             if reports.makes(Report::Frequency) {
-                reports.tree.chain(stay.place).iter().for_each(|place| ballot.visit(place.0));
+                visited.iter().for_each(|place| ballot.visit(place.0));
             }
         }
         if let Some(dwell) = &tables.dwell {
             dwell.mark(today, self.day(), &reports.tree, ballot);
         }
+    }
+}
+
+impl Today<'_> {
+    /// The places of these stays, of all levels, each once.
+    fn visited(&self, stays: &[Stay]) -> Vec<PlaceId> {
+        let mut visited: Vec<PlaceId> = stays.iter().map(|stay| stay.place).collect();
+        visited.sort_unstable();
+        visited.dedup();
+        let around = visited.iter().flat_map(|place| self.reports.tree.around(*place));
+        let mut visited: Vec<PlaceId> = around.copied().collect();
+        visited.sort_unstable();
+        visited.dedup();
+        visited
     }
 }
 

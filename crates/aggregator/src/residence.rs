@@ -101,23 +101,18 @@ impl Residence {
         Self { present: *sparse - 2, visiting: *sparse - 1 }
     }
 
-    /// The hours that begin in the stay, in its postal code; the day, in every place around it.
-    pub(crate) fn mark(
-        &self,
-        stay: &Stay,
-        class: u32,
-        (residences, tree): (&Residences, &PlaceTree),
-        calendar: &Calendar,
-        ballot: &mut Ballot<'_>,
-    ) {
+    /// The day, in every place that was visited, of whatever level.
+    pub(crate) fn mark_day(&self, visited: &[PlaceId], class: u32, ballot: &mut Ballot<'_>) {
+        for place in visited {
+            ballot.mark_key(self.visiting, key(0, node(*place), class));
+        }
+    }
+
+    /// The hours that begin in the stay, in its postal code.
+    pub(crate) fn mark(&self, stay: &Stay, class: u32, calendar: &Calendar, ballot: &mut Ballot<'_>) {
         let hours = calendar.hours();
         for hour in hours.before(stay.from_us)..hours.before(stay.until_us) {
             ballot.mark_key(self.present, key(hour, node(stay.place), class));
-        }
-        for place in tree.chain(stay.place) {
-            for class in residences.axis.chain(class) {
-                ballot.mark_key(self.visiting, key(0, node(place), class));
-            }
         }
     }
 }

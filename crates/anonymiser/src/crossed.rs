@@ -97,6 +97,18 @@ impl CrossedTable {
         Self::new(sums.into_iter())
     }
 
+    /// Sums up classes: rows stay as they are, for the people of one may be those of another.
+    pub(crate) fn of_classes(atoms: impl Iterator<Item = (u64, Tallied)>, columns: &Axis) -> Self {
+        let mut sums: HashMap<u64, Tallied> = HashMap::new();
+        for (key, count) in atoms {
+            let (row, column) = unpair(key);
+            for above in columns.chain(column) {
+                *sums.entry(pair(row, above)).or_default() += count;
+            }
+        }
+        Self::new(sums.into_iter())
+    }
+
     /// The numbers as they are.
     pub(crate) fn new(numbers: impl Iterator<Item = (u64, Tallied)>) -> Self {
         let mut numbers: Vec<(u64, Tallied)> = numbers.filter(|(_, count)| count.devices > 0).collect();

@@ -5,13 +5,12 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use hashbrown::HashMap;
 use throng_schema::VersionIx;
 
 use crate::{
     carried::Carried,
     count_table::{Ballot, Counted, Counters, Found, Shape},
-    entrance::{Entrance, Lane, Session},
+    entrance::{Entrance, Lane, NO_HOME, Session},
     layout::{Frame, Layout, Rest, SHARDS},
     share::Share,
     subscriber::Subscribers,
@@ -46,8 +45,6 @@ pub struct Crowd {
     frame: Frame,
     /// What each thread gathered.
     lanes: Vec<Lane>,
-    /// Home networks by identity.
-    homes: HashMap<u64, u16>,
     left_over: Option<Share>,
 }
 
@@ -96,13 +93,8 @@ impl Crowd {
     ) -> Result<(Self, S::Tally), GatherError<S::Error>> {
         let entrance = Entrance::open(subscribers, frame, Layout::new(frame), &share);
         let tally = source.pour(&entrance).map_err(GatherError::Source)?;
-        let (layout, mut lanes, left_over) = entrance.close();
-        let mut homes = HashMap::new();
-        for (pseudonym, mcc) in lanes.iter_mut().flat_map(|lane| lane.homes.drain()) {
-            let known = homes.entry(Layout::identity_of(pseudonym)).or_insert(mcc);
-            *known = mcc.min(*known);
-        }
-        Ok((Self { layout, frame: frame.clone(), lanes, homes, left_over }, tally))
+        let (layout, lanes, left_over) = entrance.close();
+        Ok((Self { layout, frame: frame.clone(), lanes, left_over }, tally))
     }
 
     /// How many bytes it takes.
@@ -129,8 +121,8 @@ impl Crowd {
         M: Fn(VersionIx, i64) -> Option<VersionIx> + Sync,
         V: Fn(&Trajectory<'_>, &mut Ballot<'_>) + Sync,
     {
-        let Self { layout, frame, lanes, homes, .. } = self;
-        let room = Room { layout: &layout, frame: &frame, lanes: &lanes, sitting, homes: &homes };
+        let Self { layout, frame, lanes, .. } = self;
+        let room = Room { layout: &layout, frame: &frame, lanes: &lanes, sitting };
         let steps = Steps { moved, sift, visit };
         if layout.rest_fits_word() { room.count::<u64>(&steps) } else { room.count::<u128>(&steps) }
     }
@@ -180,6 +172,8 @@ struct Desk<'a> {
     entries: Vec<u32>,
     /// Of each person by number: how many events, and then where the next one goes.
     next: Vec<u32>,
+    /// Of each person by number: the smallest mobile country code that a row told, if any row told one.
+    homes: Vec<u16>,
     sightings: Vec<Sighting>,
 }
 
@@ -189,7 +183,6 @@ struct Room<'a> {
     frame: &'a Frame,
     lanes: &'a [Lane],
     sitting: &'a Sitting<'a>,
-    homes: &'a HashMap<u64, u16>,
 }
 
 impl<'a> Desk<'a> {
@@ -203,6 +196,7 @@ impl<'a> Desk<'a> {
             people: People::default(),
             entries: Vec::new(),
             next: Vec::new(),
+            homes: Vec::new(),
             sightings: Vec::new(),
         }
     }
@@ -248,7 +242,7 @@ impl<'a> Desk<'a> {
             self.devices += 1;
             self.sightings.clear();
             self.sightings.extend(rows.iter().map(|rest| sighting(layout, *rest)));
-            let home = self.room.home(Layout::identity_in(shard, person));
+            let home = self.home(Layout::identity_in(shard, person), number);
             let remembered = carried.as_ref().zip(walk.as_mut()).and_then(|(c, walk)| c.recall(walk, person));
             let trajectory = Trajectory::new(&self.sightings, home, remembered);
             (steps.visit)(&trajectory, &mut self.counters.next_ballot());
@@ -289,7 +283,32 @@ impl<'a> Desk<'a> {
             .extend(lanes.iter().flat_map(|lane| lane.persons(shard)).map(|person| people.number(*person)));
         let mut people: Vec<(u64, u32)> = people.known.iter().copied().zip(0..).collect();
         people.sort_unstable();
+        self.find_homes(shard, people.len());
         people
+    }
+
+    /// The home networks of so many people.
+    fn find_homes(&mut self, shard: usize, people: usize) {
+        let (lanes, homes) = (self.room.lanes, &mut self.homes);
+        homes.clear();
+        if lanes.iter().all(|lane| lane.homes(shard).is_empty()) {
+            return;
+        }
+        homes.resize(people, NO_HOME);
+        let mut entries = self.entries.as_slice();
+        for lane in lanes {
+            let (of_lane, others) = entries.split_at(lane.persons(shard).len());
+            for (number, mcc) in of_lane.iter().zip(lane.homes(shard)) {
+                homes[*number as usize] = homes[*number as usize].min(*mcc);
+            }
+            entries = others;
+        }
+    }
+
+    fn home(&self, identity: u64, number: u32) -> Home {
+        let network = self.homes.get(number as usize).filter(|mcc| **mcc != NO_HOME);
+        let residence = self.room.sitting.subscribers.residence(identity).map(Home::Place);
+        residence.or(network.copied().map(Home::Network)).unwrap_or(Home::Unknown)
     }
 
     /// Lays the events of each person together, in the order of the people, and nearly in the order of time; then
@@ -446,17 +465,6 @@ fn starts<'n>(numbers: impl Iterator<Item = &'n mut u32>) -> u32 {
 /// What tells rows that are sessions apart.
 fn row(session: &Session) -> (u64, i64, VersionIx) {
     (session.person, session.start_us, session.version)
-}
-
-impl Room<'_> {
-    #[inline]
-    fn home(&self, identity: u64) -> Home {
-        if self.homes.is_empty() && self.sitting.subscribers.knows_no_residence() {
-            return Home::Unknown;
-        }
-        let place = self.sitting.subscribers.residence(identity).map(Home::Place);
-        place.or_else(|| self.homes.get(&identity).copied().map(Home::Network)).unwrap_or(Home::Unknown)
-    }
 }
 
 /// The people of a shard, numbered as they come.

@@ -8,7 +8,6 @@ use std::{
     },
 };
 
-use hashbrown::{HashMap, hash_map::Entry};
 use throng_schema::VersionIx;
 
 use crate::{
@@ -19,16 +18,12 @@ use crate::{
     subscriber::Subscribers,
 };
 
-/// Bytes of an admitted session, of a home network, and of a person on the list of a shard.
+/// Bytes of an admitted session, and of a person on the list of a shard.
 const SESSION_BYTES: usize = 48;
-const HOME_BYTES: usize = 16;
 const PERSON_BYTES: usize = 8;
 
 /// Bytes that a crowd takes for an event of a day, and for the person where each row tells it anew.
 pub const BYTES_GATHERED: (u64, u64) = (10, PERSON_BYTES as u64);
-
-/// Subscribers whose home network a batch remembers to have handed over, so that most rows hand over none.
-const HOMES_RECENT: usize = 4_096;
 
 /// A row with an end: it stands for events at its start, at its end, and in between.
 ///
@@ -49,6 +44,9 @@ struct Shard {
     /// Whose events they are. An event has the number of its person on this list, or as much of it as 16 bits tell: a
     /// person is entered anew for each row, or each dictionary, so the number is never far from the end of the list.
     persons: Vec<u64>,
+    /// The mobile country code of the home network of each entry, as far as rows told one: the smallest, where they
+    /// differ, so that it does not depend on their order. It may be shorter than the list.
+    homes: Vec<u16>,
     /// Blocks in the arena, all but the last full, and how long the list of persons was when each was begun.
     blocks: Vec<(u32, u32)>,
     sessions: Vec<Session>,
@@ -65,6 +63,9 @@ impl Shard {
     }
 }
 
+/// More than any mobile country code.
+pub(crate) const NO_HOME: u16 = u16::MAX;
+
 /// How far from the end of the list of persons a number may be, when its event is written: half of what 16 bits tell.
 const REACH: u32 = 1 << 15;
 
@@ -77,9 +78,6 @@ pub(crate) struct Lane {
     /// Where in the arena the next event of each shard goes, in a block of its own.
     cursors: Vec<usize>,
     shards: Vec<Shard>,
-    /// The mobile country code of the home network by pseudonym, of those whose rows told it: the smallest, where
-    /// rows differ, so that it does not depend on their order.
-    pub(crate) homes: HashMap<u64, u16>,
     limit_seen: usize,
 }
 
@@ -87,13 +85,18 @@ impl Lane {
     fn new(wide: bool) -> Self {
         let shards = (0..SHARDS).map(|_| Shard::default()).collect();
         let (arena, cursors) = (Arena::new(wide), vec![0; SHARDS]);
-        Self { arena, cursors, shards, homes: HashMap::new(), limit_seen: SHARDS }
+        Self { arena, cursors, shards, limit_seen: SHARDS }
     }
 
     /// What a batch is left with that has handed its lane in.
     fn nothing() -> Self {
         let (arena, cursors, shards) = (Arena::new(false), Vec::new(), Vec::new());
-        Self { arena, cursors, shards, homes: HashMap::new(), limit_seen: 0 }
+        Self { arena, cursors, shards, limit_seen: 0 }
+    }
+
+    /// The home networks that rows of a shard told, by the number of the person; [`NO_HOME`] where they told none.
+    pub(crate) fn homes(&self, shard: usize) -> &[u16] {
+        &self.shards[shard].homes
     }
 
     /// The persons of a shard, some of them more than once.
@@ -149,19 +152,13 @@ impl Lane {
         (persons.len() - 1) as u16
     }
 
-    /// Notes a home network; whether it is the first of this subscriber.
-    fn settle_home(&mut self, pseudonym: u64, mcc: u16) -> bool {
-        match self.homes.entry(pseudonym) {
-            Entry::Vacant(entry) => {
-                entry.insert(mcc);
-                true
-            }
-            Entry::Occupied(mut entry) => {
-                let known = entry.get_mut();
-                *known = mcc.min(*known);
-                false
-            }
-        }
+    /// Notes a home network of a person on the list of a shard.
+    #[inline]
+    fn settle_home(&mut self, shard: usize, person: u16, mcc: u16) {
+        let Shard { persons, homes, .. } = &mut self.shards[shard];
+        homes.resize(persons.len(), NO_HOME);
+        let number = number_of(u32::try_from(persons.len()).unwrap_or(u32::MAX))(person);
+        homes[number] = homes[number].min(mcc);
     }
 
     /// Lets go of everybody over the limit, who is not counted in this pass; says how many bytes there are for it.
@@ -175,10 +172,7 @@ impl Lane {
             self.cursors[shard] = 0;
         }
         self.limit_seen = limit;
-        let before = self.homes.len();
-        self.homes.retain(|pseudonym, _| Layout::shard(*pseudonym) < limit);
-        self.homes.shrink_to_fit();
-        freed + HOME_BYTES * (before - self.homes.len())
+        freed
     }
 }
 
@@ -266,7 +260,6 @@ pub struct Batch<'a> {
     lane: Lane,
     /// The shards that are taken, as far as this batch knows.
     shards: Range<usize>,
-    homes_recent: Recent<u16>,
     verdicts_recent: Recent<bool>,
 }
 
@@ -301,7 +294,6 @@ impl<'a> Entrance<'a> {
             file,
             lane,
             shards: self.shards.start..limit,
-            homes_recent: Recent::new(HOMES_RECENT),
             verdicts_recent: Recent::new(VERDICTS_RECENT),
         };
         batch.heed_limit();
@@ -436,12 +428,12 @@ impl Batch<'_> {
     #[inline]
     pub fn admit(&mut self, pass: Pass, at_us: i64, cell: VersionIx) {
         debug_assert!((self.entrance.frame.from_us..self.entrance.frame.until_us).contains(&at_us));
-        if pass.mcc.is_some() {
-            self.keep_home(&pass);
-        }
         let shard = Layout::shard(pass.pseudonym);
         if self.shards.contains(&shard) {
             let person = pass.entered.unwrap_or_else(|| self.enter(shard, pass.pseudonym));
+            if let Some(mcc) = pass.mcc {
+                self.lane.settle_home(shard, person, mcc);
+            }
             self.put(shard, person, at_us, cell);
         }
     }
@@ -531,7 +523,10 @@ impl Batch<'_> {
             let end_us = std::cmp::Reverse(end_us);
             let session = Session { person, start_us, version: cell, end_us, file: self.file };
             self.lane.shards[shard].sessions.push(session);
-            self.keep_home(&pass);
+            if let Some(mcc) = pass.mcc {
+                let entered = pass.entered.unwrap_or_else(|| self.enter(shard, pass.pseudonym));
+                self.lane.settle_home(shard, entered, mcc);
+            }
             self.take(SESSION_BYTES);
         }
     }
@@ -566,18 +561,6 @@ impl Batch<'_> {
             verdict
         })
     }
-
-    fn keep_home(&mut self, pass: &Pass) {
-        if let Some(mcc) = pass.mcc
-            && self.homes_recent.get(pass.pseudonym) != Some(mcc)
-            && self.shards.contains(&Layout::shard(pass.pseudonym))
-        {
-            self.homes_recent.put(pass.pseudonym, mcc);
-            if self.lane.settle_home(pass.pseudonym, mcc) {
-                self.take(HOME_BYTES);
-            }
-        }
-    }
 }
 
 #[inline]
@@ -596,6 +579,7 @@ impl Drop for Batch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     const MEMORY: usize = 1 << 20;
 
@@ -625,8 +609,12 @@ mod tests {
         let (_, lanes, left) = entrance.close();
         let taken = share.range().start..left.map_or(share.range().end, |left| left.range().start);
         let mut homes = HashMap::new();
-        for lane in lanes {
-            homes.extend(lane.homes);
+        for (lane, shard) in lanes.iter().flat_map(|lane| (0..SHARDS).map(move |shard| (lane, shard))) {
+            let told = lane.persons(shard).iter().zip(lane.homes(shard));
+            for (person, mcc) in told.filter(|(_, mcc)| **mcc != NO_HOME) {
+                let known = homes.entry(Layout::identity_in(shard, *person)).or_insert(*mcc);
+                *known = (*known).min(*mcc);
+            }
         }
         (subscribers, homes, taken)
     }
@@ -638,7 +626,8 @@ mod tests {
         reversed.reverse();
         for rows in [rows, reversed] {
             let (subscribers, homes, _) = homes_of(&rows, &Share::whole(), MEMORY);
-            let home = |id: u32| homes.get(&subscribers.pseudonym(&id.to_be_bytes())).copied();
+            let home =
+                |id: u32| homes.get(&Layout::identity_of(subscribers.pseudonym(&id.to_be_bytes()))).copied();
             assert_eq!([1, 2, 4].map(home), [Some(206), None, Some(208)]);
             assert_eq!(homes.len(), 2);
         }
@@ -652,7 +641,8 @@ mod tests {
             let expected = rows.iter().map(|(id, _)| subscribers.pseudonym(&id.to_be_bytes()));
             let expected: Vec<_> = expected.filter(|p| taken.contains(&Layout::shard(*p))).collect();
             assert!(!taken.is_empty() && taken.len() < SHARDS);
-            assert!(homes.len() == expected.len() && expected.iter().all(|p| homes.contains_key(p)));
+            assert!(homes.len() == expected.len());
+            assert!(expected.iter().all(|p| homes.contains_key(&Layout::identity_of(*p))));
         }
     }
 
@@ -662,6 +652,6 @@ mod tests {
         let layout = Layout::new(&frame);
         let entrance = Entrance::open(&subscribers, &frame, layout, &Share::whole());
         assert!(entrance.batch(0).meet(b"one", Some(206)).is_ok());
-        assert!(entrance.close().1.iter().all(|lane| lane.homes.is_empty()));
+        assert!(entrance.close().1.iter().all(|lane| (0..SHARDS).all(|shard| lane.homes(shard).is_empty())));
     }
 }

@@ -80,7 +80,7 @@ pub enum PairGuard<'a> {
         /// The table of sums that holds the totals of places, and its time for each time of this table.
         totals: (usize, Vec<usize>),
     },
-    /// Distinct people of a period by place and class. Keys are [`key`]s of time 0, place and class, of all levels.
+    /// Distinct people of a period by place and class. Keys are [`key`]s of time 0, place of any level, and finest class.
     Visiting {
         /// The places, under everybody.
         rows: &'a Axis,
@@ -427,7 +427,7 @@ impl PairWork<'_> {
         let crossing = Crossing { rows, columns, side: Side::Nested, k, goal: k, totals_given: true };
         let numbers = self.sparse[table].devices.iter();
         let numbers = numbers.map(|(key, devices)| (parts_of(*key).1, *devices));
-        let mut visitors = CrossedTable::new(numbers);
+        let mut visitors = CrossedTable::of_classes(numbers, columns);
         // Those present at an instant are among them, and the others are nobody or enough.
         let mut close: Shown = HashSet::new();
         for there in &self.pairs[present].pairs {

@@ -79,11 +79,6 @@ impl Subscribers {
         self.residence.insert(identity, place);
     }
 
-    #[inline]
-    pub(crate) fn knows_no_residence(&self) -> bool {
-        self.residence.is_empty()
-    }
-
     /// Where the person of this identity lives, if the table of residence says so.
     #[inline]
     pub(crate) fn residence(&self, identity: u64) -> Option<PlaceId> {
