@@ -61,6 +61,14 @@ impl Shard {
         self.blocks.push((block, u32::try_from(self.persons.len()).unwrap_or(u32::MAX)));
         block as usize * BLOCK
     }
+
+    /// Notes a home network of a person on the list.
+    fn settle_home(&mut self, person: u16, mcc: u16) {
+        let Self { persons, homes, .. } = self;
+        homes.resize(persons.len(), NO_HOME);
+        let number = number_of(u32::try_from(persons.len()).unwrap_or(u32::MAX))(person);
+        homes[number] = homes[number].min(mcc);
+    }
 }
 
 /// More than any mobile country code.
@@ -152,15 +160,6 @@ impl Lane {
         (persons.len() - 1) as u16
     }
 
-    /// Notes a home network of a person on the list of a shard.
-    #[inline]
-    fn settle_home(&mut self, shard: usize, person: u16, mcc: u16) {
-        let Shard { persons, homes, .. } = &mut self.shards[shard];
-        homes.resize(persons.len(), NO_HOME);
-        let number = number_of(u32::try_from(persons.len()).unwrap_or(u32::MAX))(person);
-        homes[number] = homes[number].min(mcc);
-    }
-
     /// Lets go of everybody over the limit, who is not counted in this pass; says how many bytes there are for it.
     #[cold]
     fn let_go(&mut self, limit: usize) -> usize {
@@ -206,6 +205,8 @@ pub struct Seen {
     pub number: u32,
     /// The version of the cell.
     pub cell: VersionIx,
+    /// The mobile country code of the home network, if the row tells it and somebody asks for it.
+    pub mcc: Option<u16>,
     /// In microseconds since 1970 UTC, within the frame.
     pub at_us: i64,
 }
@@ -241,6 +242,8 @@ pub struct Met {
     pseudonyms: Vec<u64>,
     /// Of those who are entered already, the shard, and the number on its list in the lower half; none of others.
     entered: Vec<u32>,
+    /// The smallest home network that is noted already of those who are entered.
+    homes: Vec<u16>,
 }
 
 /// These two of 2^64 pseudonyms say that somebody was turned away; whose they would be has the one before.
@@ -347,6 +350,7 @@ impl Batch<'_> {
     pub fn meet_all<'i>(&mut self, ids: impl Iterator<Item = &'i [u8]> + Clone, met: &mut Met) {
         let subscribers = self.entrance.subscribers;
         met.entered.clear();
+        met.homes.clear();
         met.pseudonyms.clear();
         subscribers.pseudonyms(ids.clone(), &mut met.pseudonyms);
         if subscribers.turns_nobody_away() {
@@ -382,6 +386,7 @@ impl Batch<'_> {
             u32::try_from(shard).unwrap_or(NOWHERE) << u16::BITS | u32::from(number)
         };
         met.entered.extend(met.pseudonyms.iter().map(&mut enter));
+        met.homes.resize(met.entered.len(), NO_HOME);
         let mut bytes = 0;
         for list in &mut self.lane.shards {
             let persons = list.persons.len() - std::mem::replace(&mut list.accounted, list.persons.len());
@@ -432,18 +437,17 @@ impl Batch<'_> {
         if self.shards.contains(&shard) {
             let person = pass.entered.unwrap_or_else(|| self.enter(shard, pass.pseudonym));
             if let Some(mcc) = pass.mcc {
-                self.lane.settle_home(shard, person, mcc);
+                self.lane.shards[shard].settle_home(person, mcc);
             }
             self.put(shard, person, at_us, cell);
         }
     }
 
-    /// The same for many rows of those met, of whose home networks nothing is told, which costs less than one after the
-    /// other. Rows of those who are turned away are left, by their place among these.
+    /// The same for many rows of those met, which costs less than one after the other. Rows of those who are turned away are left, by their place among these.
     ///
     /// # Panics
     /// When fewer were met.
-    pub fn admit_all(&mut self, met: &Met, rows: &[Seen], turned: &mut Vec<usize>) {
+    pub fn admit_all(&mut self, met: &mut Met, rows: &[Seen], turned: &mut Vec<usize>) {
         for (first, rows) in (0..).step_by(AT_ONCE).zip(rows.chunks(AT_ONCE)) {
             if met.entered.is_empty() || self.lane.arena.is_wide() {
                 self.admit_each(met, first, rows, turned);
@@ -455,7 +459,7 @@ impl Batch<'_> {
 
     fn admit_each(&mut self, met: &Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
         for (row, seen) in (first..).zip(rows) {
-            match self.pass(met, seen.number as usize, None) {
+            match self.pass(met, seen.number as usize, seen.mcc) {
                 Ok(pass) => self.admit(pass, seen.at_us, seen.cell),
                 Err(_) => turned.push(row),
             }
@@ -463,7 +467,7 @@ impl Batch<'_> {
     }
 
     /// Where all subscribers are entered already, and an event fits a word.
-    fn admit_entered(&mut self, met: &Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
+    fn admit_entered(&mut self, met: &mut Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
         let (packer, shards) = (self.entrance.layout.packer(self.file), self.shards.clone());
         let Lane { arena, cursors, shards: lists, .. } = &mut self.lane;
         let (mut open, mut cut) = (arena.open(rows.len()), 0);
@@ -484,6 +488,12 @@ impl Batch<'_> {
             }
             open.put(*cursor, person, packer.pack(seen.at_us, seen.cell));
             *cursor += 1;
+            if let Some(mcc) = seen.mcc
+                && mcc < met.homes[seen.number as usize]
+            {
+                met.homes[seen.number as usize] = mcc;
+                lists[shard].settle_home(person, mcc);
+            }
         }
         if cut > 0 {
             self.take(cut * self.lane.block_bytes());
@@ -525,7 +535,7 @@ impl Batch<'_> {
             self.lane.shards[shard].sessions.push(session);
             if let Some(mcc) = pass.mcc {
                 let entered = pass.entered.unwrap_or_else(|| self.enter(shard, pass.pseudonym));
-                self.lane.settle_home(shard, entered, mcc);
+                self.lane.shards[shard].settle_home(entered, mcc);
             }
             self.take(SESSION_BYTES);
         }

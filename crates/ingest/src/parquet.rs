@@ -718,7 +718,7 @@ impl<'a> ParquetDesk<'a> {
 
     fn judge_rows(&mut self) {
         let others = [self.places.end_time, self.places.event_type];
-        let plain = others.iter().all(Option::is_none) && self.home == Home::Nowhere && self.judge.is_plain();
+        let plain = others.iter().all(Option::is_none) && self.judge.is_plain();
         if !plain || !self.rows.ids.all_there {
             let Self { rows, judge, cell_codes, home, .. } = self;
             let row = |row| judge.judge(&rows.row(row, *home, cell_codes, &mut [0; DIGITS]));
@@ -732,12 +732,21 @@ impl<'a> ParquetDesk<'a> {
                 let cells = cells.iter().map(|key| cell_codes.code(*key, Cell::Missing));
                 let numbers = keys.values().iter().map(|key| key.cast_unsigned());
                 let all = at_us.iter().zip(cells).zip(numbers);
-                judge.admit_plain(all.map(|((at, cell), number)| (*at, cell, number)), &mut left);
+                if *home == Home::Nowhere {
+                    judge.admit_plain(all.map(|((at, cell), number)| (*at, cell, number, None)), &mut left);
+                } else {
+                    let all = all.enumerate();
+                    let all =
+                        all.map(|(row, ((at, cell), number))| (*at, cell, number, rows.mcc(row, *home)));
+                    judge.admit_plain(all, &mut left);
+                }
             }
             _ => {
                 let number = |row| u32::try_from(rows.ids.number(row)).unwrap_or(u32::MAX);
+                let cell = |row| rows.cell(row, cell_codes);
                 let all = 0..rows.len();
-                let all = all.map(|row| (rows.at(row).micros(), rows.cell(row, cell_codes), number(row)));
+                let all =
+                    all.map(|row| (rows.at(row).micros(), cell(row), number(row), rows.mcc(row, *home)));
                 judge.admit_plain(all, &mut left);
             }
         }
@@ -769,6 +778,16 @@ impl Rows {
         self.at_us.as_ref().map_or(self.at.len(), |at_us| at_us.len())
     }
 
+    /// The mobile country code of the home network of a row, if it is asked for and told.
+    #[inline]
+    fn mcc(&self, row: usize, home: Home) -> Option<u16> {
+        match home {
+            Home::Nowhere => None,
+            Home::Column(_) => self.homes.get(row).copied().flatten(),
+            Home::Subscriber => mcc_of_imsi(self.ids.get(row, &mut [0; DIGITS])),
+        }
+    }
+
     #[inline]
     fn at(&self, row: usize) -> Moment {
         self.at_us.as_ref().map_or_else(|| self.at[row], |at_us| Moment::at(at_us[row]))
@@ -795,9 +814,8 @@ impl Rows {
             subscriber_id,
             number: self.ids.number(row),
             mcc: match home {
-                Home::Nowhere => None,
-                Home::Column(_) => self.homes.get(row).copied().flatten(),
                 Home::Subscriber => mcc_of_imsi(subscriber_id),
+                home => self.mcc(row, home),
             },
         }
     }

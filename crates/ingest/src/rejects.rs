@@ -568,11 +568,11 @@ impl<'a> Judge<'a> {
         self.machines.is_empty() && self.types.len() == 0
     }
 
-    /// Admits the sound ones of rows of which nothing is told but a time, a cell, and the number of a subscriber who is
-    /// there. The others are `left`, by their place among these, to be judged one by one ([`Judge::judge_left`]).
+    /// Admits the sound ones of rows of which nothing is told but a time, a cell, the number of a subscriber who is there,
+    /// and perhaps a home network. The others are `left`, by their place among these, to be judged one by one ([`Judge::judge_left`]).
     pub(crate) fn admit_plain(
         &mut self,
-        rows: impl Iterator<Item = (i64, Cell, u32)>,
+        rows: impl Iterator<Item = (i64, Cell, u32, Option<u16>)>,
         left: &mut Vec<usize>,
     ) {
         let Self { seen, turned, plain_us, .. } = self;
@@ -580,17 +580,20 @@ impl<'a> Judge<'a> {
         turned.clear();
         left.clear();
         let (mut earliest_us, mut latest_us) = (self.earliest_us, self.latest_us);
-        for (row, (at_us, cell, number)) in rows.enumerate() {
+        for (row, (at_us, cell, number, mcc)) in rows.enumerate() {
             match cell {
                 Cell::Stands(cell) if plain_us.contains(&at_us) => {
                     (earliest_us, latest_us) = (earliest_us.min(at_us), latest_us.max(at_us));
-                    seen.push(Seen { number, cell, at_us });
+                    seen.push(Seen { number, cell, mcc, at_us });
                 }
                 _ => left.push(row),
             }
         }
         (self.earliest_us, self.latest_us) = (earliest_us, latest_us);
-        self.batch.admit_all(&self.met, seen, turned);
+        self.batch.admit_all(&mut self.met, seen, turned);
+        let with_home = seen.iter().filter(|row| row.mcc.is_some()).count();
+        let turned_with_home = turned.iter().filter(|place| seen[**place].mcc.is_some()).count();
+        self.account.with_home += (with_home - turned_with_home) as u64;
         self.account.admitted += (seen.len() - turned.len()) as u64;
         self.account.rows += (seen.len() + left.len()) as u64;
         put_among(left, turned);
