@@ -15,7 +15,7 @@ import time
 import chdb
 from chdb import session
 
-from peer import arguments, day_bounds
+from peer import arguments, day_bounds, peak_bytes
 
 PRESENCE = """
 CREATE TABLE presence ENGINE = Memory AS
@@ -102,7 +102,7 @@ def main():
     total_events = int(con.query(f"SELECT count() FROM file('{values['events']}', Parquet)", "TSV").bytes())
     print(json.dumps({"peer": "clickhouse", "version": chdb.engine_version, "threads": args.threads, "key": args.key, "count": args.count,
                       "events": total_events, "seconds": statistics.median(seconds), "all_seconds": seconds, "rows": rows,
-                      "person_instants": total, "checksum": checksum}))
+                      "person_instants": total, "checksum": checksum, "peak_bytes": peak_bytes()}))
 
 
 if __name__ == "__main__":

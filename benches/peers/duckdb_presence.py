@@ -14,7 +14,7 @@ import time
 
 import duckdb
 
-from peer import arguments, day_bounds
+from peer import arguments, day_bounds, peak_bytes
 
 PRESENCE = """
 CREATE OR REPLACE TEMP TABLE presence AS
@@ -85,7 +85,7 @@ def main():
     total_events = con.execute(f"SELECT count(*) FROM read_parquet('{values['events']}', hive_partitioning = false)").fetchone()[0]
     print(json.dumps({"peer": "duckdb", "version": duckdb.__version__, "threads": args.threads, "key": args.key, "count": args.count,
                       "events": total_events, "seconds": statistics.median(seconds), "all_seconds": seconds, "rows": rows,
-                      "person_instants": total, "checksum": checksum}))
+                      "person_instants": total, "checksum": checksum, "peak_bytes": peak_bytes()}))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Holds what the peers share: their flags and the bounds of the local day they count."""
 import argparse
 import datetime as dt
+import resource
 import zoneinfo
 
 MICROS = 1_000_000
@@ -28,3 +29,8 @@ def day_bounds(args):
     zone = zoneinfo.ZoneInfo(args.timezone)
     first = dt.date.fromisoformat(args.day)
     return [int(dt.datetime(d.year, d.month, d.day, tzinfo=zone).timestamp()) * MICROS for d in (first, first + dt.timedelta(days=1))]
+
+
+def peak_bytes():
+    """The most memory that this process had at once, by Linux; a JVM beside it is not in it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

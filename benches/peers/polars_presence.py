@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-from peer import arguments, day_bounds
+from peer import arguments, day_bounds, peak_bytes
 
 args = arguments(__doc__.splitlines()[0], ["packed", "rank", "string", "hash"], ["changes", "unnest"])
 os.environ["POLARS_MAX_THREADS"] = str(args.threads)  # read once, when Polars is imported
@@ -84,7 +84,7 @@ def main():
     events = pl.scan_parquet(str(pathlib.Path(args.events) / "**/*.parquet"), hive_partitioning=False).select(pl.len()).collect().item()
     print(json.dumps({"peer": "polars", "version": pl.__version__, "threads": args.threads, "key": args.key, "count": args.count,
                       "events": events, "seconds": statistics.median(seconds), "all_seconds": seconds, "rows": rows,
-                      "person_instants": total, "checksum": checksum}))
+                      "person_instants": total, "checksum": checksum, "peak_bytes": peak_bytes()}))
 
 
 if __name__ == "__main__":

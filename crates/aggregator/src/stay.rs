@@ -34,9 +34,10 @@ pub fn stays<'r, P: Copy + PartialEq>(
     let Some(first) = sightings.first() else { return &[] };
     let (mut len, mut last, mut from_us) = (0, None::<Stay<P>>, first.at_us - hold_us);
     for (i, sighting) in sightings.iter().enumerate() {
-        let next_us = sightings.get(i + 1).map_or(i64::MAX, |next| next.at_us);
-        let touches = next_us.wrapping_sub(sighting.at_us) <= 2 * hold_us;
-        let until_us = if touches { middle(sighting.at_us, next_us) } else { sighting.at_us + hold_us };
+        let next_us = sightings.get(i + 1).map(|next| next.at_us);
+        let meets_us = next_us.filter(|next_us| next_us - sighting.at_us <= 2 * hold_us);
+        let meets_us = meets_us.map(|next_us| middle(sighting.at_us, next_us));
+        let until_us = meets_us.unwrap_or(sighting.at_us + hold_us);
         if from_us < until_us {
             last = place_of(sighting.cell).map(|place| {
                 // Whether a stay goes on is as good as random: where it is written is computed, and not branched on.
@@ -52,7 +53,7 @@ pub fn stays<'r, P: Copy + PartialEq>(
                 stay
             });
         }
-        from_us = if touches { until_us } else { next_us.wrapping_sub(hold_us) };
+        from_us = meets_us.or(next_us.map(|next_us| next_us - hold_us)).unwrap_or(until_us);
     }
     &room[..len]
 }

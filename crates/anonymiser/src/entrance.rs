@@ -42,24 +42,61 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct Shard {
     /// Whose events they are. An event has the number of its person on this list, or as much of it as 16 bits tell: a
-    /// person is entered anew for each row, or each dictionary, so the number is never far from the end of the list.
+    /// person is entered anew with each row, or with the first of each dictionary, so the number is never far from the
+    /// end of the list; and a block is begun anew before the list has grown by more than its events.
     persons: Vec<u64>,
     /// The mobile country code of the home network of each entry, as far as rows told one: the smallest, where they
     /// differ, so that it does not depend on their order. It may be shorter than the list.
     homes: Vec<u16>,
-    /// Blocks in the arena, all but the last full, and how long the list of persons was when each was begun.
-    blocks: Vec<(u32, u32)>,
+    blocks: Vec<Begun>,
     sessions: Vec<Session>,
     /// For how many of the persons memory is accounted for.
     accounted: usize,
 }
 
+/// A block in the arena that was begun.
+#[derive(Clone, Copy)]
+struct Begun {
+    block: u32,
+    /// How long the list of persons was then.
+    persons: u32,
+    /// How many events it has, unless it is the last and has room.
+    events: u16,
+}
+
 impl Shard {
     /// Begins a block; gives the position of its first event.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a block is small")]
     fn begin(&mut self, block: u32) -> usize {
-        self.blocks.push((block, u32::try_from(self.persons.len()).unwrap_or(u32::MAX)));
+        let persons = u32::try_from(self.persons.len()).unwrap_or(u32::MAX);
+        self.blocks.push(Begun { block, persons, events: BLOCK as u16 });
         block as usize * BLOCK
+    }
+
+    /// Enters a person on the list; gives as much of the number as an event holds.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "number_of tells the rest")]
+    fn enter(&mut self, person: u64) -> u16 {
+        if self.persons.last() != Some(&person) {
+            self.persons.push(person);
+        }
+        (self.persons.len() - 1) as u16
+    }
+
+    /// The bytes of the persons entered since this was last asked.
+    fn account_for_persons(&mut self) -> usize {
+        let before = std::mem::replace(&mut self.accounted, self.persons.len());
+        (self.persons.len() - before) * PERSON_BYTES
+    }
+
+    /// Ends a block that is not full when many persons have been entered without an event since it was begun.
+    fn end_strayed(&mut self, cursor: &mut usize) {
+        let Some(begun) = self.blocks.last_mut() else { return };
+        if self.persons.len() - begun.persons as usize > STRAY && *cursor % BLOCK > 0 {
+            begun.events = u16::try_from(*cursor % BLOCK).unwrap_or(u16::MAX);
+            *cursor = 0;
+        }
     }
 
     /// Notes a home network of a person on the list.
@@ -76,6 +113,9 @@ pub(crate) const NO_HOME: u16 = u16::MAX;
 
 /// How far from the end of the list of persons a number may be, when its event is written: half of what 16 bits tell.
 const REACH: u32 = 1 << 15;
+
+/// How many persons may be entered beside those of a dictionary while its entries, or a block, are in use.
+const STRAY: usize = 1 << 13;
 
 /// The longest dictionary whose entries are entered together: 2,048 in each shard, give or take a few hundred.
 const ENTERED_TOGETHER: usize = SHARDS * 2_048;
@@ -119,9 +159,10 @@ impl Lane {
         shard: usize,
     ) -> impl Iterator<Item = (Block<'_>, impl Fn(u16) -> usize + use<>)> {
         let (blocks, last) = (&self.shards[shard].blocks, self.cursors[shard] % BLOCK);
-        blocks.iter().enumerate().map(move |(i, (block, persons))| {
-            let full = if i + 1 == blocks.len() && last > 0 { last } else { BLOCK };
-            (self.arena.block(*block, full), number_of(*persons))
+        blocks.iter().enumerate().map(move |(i, begun)| {
+            let open = i + 1 == blocks.len() && last > 0;
+            let events = if open { last } else { usize::from(begun.events) };
+            (self.arena.block(begun.block, events), number_of(begun.persons))
         })
     }
 
@@ -145,19 +186,8 @@ impl Lane {
     fn cut(&mut self, shard: usize) -> usize {
         let list = &mut self.shards[shard];
         self.cursors[shard] = list.begin(self.arena.take());
-        let persons = list.persons.len() - std::mem::replace(&mut list.accounted, list.persons.len());
-        self.block_bytes() + persons * PERSON_BYTES
-    }
-
-    /// Enters a person on the list of a shard; gives as much of the number as an event holds.
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "number_of tells the rest")]
-    fn enter(&mut self, shard: usize, person: u64) -> u16 {
-        let persons = &mut self.shards[shard].persons;
-        if persons.last() != Some(&person) {
-            persons.push(person);
-        }
-        (persons.len() - 1) as u16
+        let persons_bytes = list.account_for_persons();
+        self.block_bytes() + persons_bytes
     }
 
     /// Lets go of everybody over the limit, who is not counted in this pass; says how many bytes there are for it.
@@ -167,7 +197,7 @@ impl Lane {
         for shard in limit..self.limit_seen {
             freed += self.bytes(shard);
             let Shard { blocks, .. } = std::mem::take(&mut self.shards[shard]);
-            blocks.into_iter().for_each(|(block, _)| self.arena.give_back(block));
+            blocks.into_iter().for_each(|begun| self.arena.give_back(begun.block));
             self.cursors[shard] = 0;
         }
         self.limit_seen = limit;
@@ -221,8 +251,6 @@ pub struct Pass {
     pseudonym: u64,
     /// The mobile country code of the home network, if the row tells it.
     mcc: Option<u16>,
-    /// Under which number of the list of its shard the subscriber is entered, if that is done already.
-    entered: Option<u16>,
 }
 
 /// Why a subscriber is turned away at the entrance.
@@ -240,7 +268,7 @@ pub enum Turned {
 #[derive(Default)]
 pub struct Met {
     pseudonyms: Vec<u64>,
-    /// Of those who are entered already, the shard, and the number on its list in the lower half; none of others.
+    /// Where those are entered who are entered once: the shard, and the number on its list in the lower half.
     entered: Vec<u32>,
     /// The smallest home network that is noted already of those who are entered.
     homes: Vec<u16>,
@@ -250,8 +278,9 @@ pub struct Met {
 const OPTED_OUT: u64 = u64::MAX;
 const MACHINE: u64 = u64::MAX - 1;
 
-/// Where somebody is entered who was turned away: no shard has this number.
+/// Where somebody is entered who was turned away, or who is not entered yet: no shard has these numbers.
 const NOWHERE: u32 = u32::MAX;
+const NOT_YET: u32 = u32::MAX - 1;
 
 /// Subscribers whose verdict by a hashed list a batch remembers: a mebibyte, which is read faster than a hash is made.
 const VERDICTS_RECENT: usize = 1 << 16;
@@ -264,6 +293,8 @@ pub struct Batch<'a> {
     /// The shards that are taken, as far as this batch knows.
     shards: Range<usize>,
     verdicts_recent: Recent<bool>,
+    /// How many persons were entered for a row since those of a dictionary were.
+    strayed: usize,
 }
 
 impl<'a> Entrance<'a> {
@@ -298,6 +329,7 @@ impl<'a> Entrance<'a> {
             lane,
             shards: self.shards.start..limit,
             verdicts_recent: Recent::new(VERDICTS_RECENT),
+            strayed: 0,
         };
         batch.heed_limit();
         batch
@@ -368,31 +400,14 @@ impl Batch<'_> {
         }
     }
 
-    /// Enters those met, once for all the rows that they will have: for dictionaries, whose entries have several.
-    pub fn enter_all(&mut self, met: &mut Met) {
-        if met.pseudonyms.len() > ENTERED_TOGETHER {
-            return;
+    /// Says that those met may have many rows: each is entered with the first that is admitted, once for all. For
+    /// dictionaries, whose entries have several.
+    pub fn enter_once(&mut self, met: &mut Met) {
+        if met.pseudonyms.len() <= ENTERED_TOGETHER {
+            let of = |pseudonym: &u64| if *pseudonym < MACHINE { NOT_YET } else { NOWHERE };
+            met.entered.extend(met.pseudonyms.iter().map(of));
+            met.homes.resize(met.entered.len(), NO_HOME);
         }
-        let mut enter = |pseudonym: &u64| {
-            let shard = Layout::shard(*pseudonym);
-            if *pseudonym >= MACHINE {
-                return NOWHERE;
-            }
-            let number = if self.shards.contains(&shard) {
-                self.lane.enter(shard, Layout::person(*pseudonym))
-            } else {
-                0
-            };
-            u32::try_from(shard).unwrap_or(NOWHERE) << u16::BITS | u32::from(number)
-        };
-        met.entered.extend(met.pseudonyms.iter().map(&mut enter));
-        met.homes.resize(met.entered.len(), NO_HOME);
-        let mut bytes = 0;
-        for list in &mut self.lane.shards {
-            let persons = list.persons.len() - std::mem::replace(&mut list.accounted, list.persons.len());
-            bytes += persons * PERSON_BYTES;
-        }
-        self.take(bytes);
     }
 
     /// The pass of one of those met, by number; see [`Batch::meet`].
@@ -407,10 +422,7 @@ impl Batch<'_> {
         match met.pseudonyms[number] {
             OPTED_OUT => Err(Turned::OptedOut),
             MACHINE => Err(Turned::Machine),
-            pseudonym => {
-                let entered = met.entered.get(number).map(|entered| lower_half(*entered));
-                Ok(Pass { pseudonym, mcc, entered })
-            }
+            pseudonym => Ok(Pass { pseudonym, mcc }),
         }
     }
 
@@ -435,7 +447,7 @@ impl Batch<'_> {
         debug_assert!((self.entrance.frame.from_us..self.entrance.frame.until_us).contains(&at_us));
         let shard = Layout::shard(pass.pseudonym);
         if self.shards.contains(&shard) {
-            let person = pass.entered.unwrap_or_else(|| self.enter(shard, pass.pseudonym));
+            let person = self.enter(shard, pass.pseudonym);
             if let Some(mcc) = pass.mcc {
                 self.lane.shards[shard].settle_home(person, mcc);
             }
@@ -466,25 +478,45 @@ impl Batch<'_> {
         }
     }
 
-    /// Where all subscribers are entered already, and an event fits a word.
+    /// Where subscribers are entered once, and an event fits a word.
     fn admit_entered(&mut self, met: &mut Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
+        if self.strayed > STRAY {
+            // Their numbers may be too far from the end of the lists by now.
+            met.entered
+                .iter_mut()
+                .filter(|entered| **entered != NOWHERE)
+                .for_each(|entered| *entered = NOT_YET);
+            self.strayed = 0;
+        }
         let (packer, shards) = (self.entrance.layout.packer(self.file), self.shards.clone());
+        let block_bytes = self.lane.block_bytes();
         let Lane { arena, cursors, shards: lists, .. } = &mut self.lane;
-        let (mut open, mut cut) = (arena.open(rows.len()), 0);
+        let (mut open, mut bytes) = (arena.open(rows.len()), 0);
         for (row, seen) in (first..).zip(rows) {
-            let entered = met.entered[seen.number as usize];
-            let (shard, person) = ((entered >> u16::BITS) as usize, lower_half(entered));
-            if !shards.contains(&shard) {
+            let mut entered = met.entered[seen.number as usize];
+            if entered >= NOT_YET {
+                let pseudonym = met.pseudonyms[seen.number as usize];
+                let shard = Layout::shard(pseudonym);
                 if entered == NOWHERE {
                     turned.push(row);
+                    continue;
                 }
+                if !shards.contains(&shard) {
+                    continue;
+                }
+                let number = lists[shard].enter(Layout::person(pseudonym));
+                entered = u32::try_from(shard).unwrap_or(NOWHERE) << u16::BITS | u32::from(number);
+                met.entered[seen.number as usize] = entered;
+            }
+            let (shard, person) = ((entered >> u16::BITS) as usize, lower_half(entered));
+            if shard >= shards.end {
                 continue;
             }
             let cursor = &mut cursors[shard];
-            if *cursor % BLOCK == 0 {
+            if cursor.is_multiple_of(BLOCK) {
                 // A block that is cut here is accounted for below.
                 *cursor = lists[shard].begin(open.free.pop().unwrap_or(u32::MAX));
-                cut += 1;
+                bytes += block_bytes + lists[shard].account_for_persons();
             }
             open.put(*cursor, person, packer.pack(seen.at_us, seen.cell));
             *cursor += 1;
@@ -495,21 +527,22 @@ impl Batch<'_> {
                 lists[shard].settle_home(person, mcc);
             }
         }
-        if cut > 0 {
-            self.take(cut * self.lane.block_bytes());
+        if bytes > 0 {
+            self.take(bytes);
         }
     }
 
     /// Enters a subscriber of a shard that is taken, for one row.
     #[inline]
     fn enter(&mut self, shard: usize, pseudonym: u64) -> u16 {
-        self.lane.enter(shard, Layout::person(pseudonym))
+        self.strayed += 1;
+        self.lane.shards[shard].enter(Layout::person(pseudonym))
     }
 
     #[inline]
     fn put(&mut self, shard: usize, person: u16, at_us: i64, cell: VersionIx) {
         let rest: u128 = self.entrance.layout.rest(at_us, cell, self.file);
-        if self.lane.cursors[shard] % BLOCK == 0 && !self.cut(shard) {
+        if self.lane.cursors[shard].is_multiple_of(BLOCK) && !self.cut(shard) {
             return;
         }
         let cursor = &mut self.lane.cursors[shard];
@@ -534,8 +567,9 @@ impl Batch<'_> {
             let session = Session { person, start_us, version: cell, end_us, file: self.file };
             self.lane.shards[shard].sessions.push(session);
             if let Some(mcc) = pass.mcc {
-                let entered = pass.entered.unwrap_or_else(|| self.enter(shard, pass.pseudonym));
+                let entered = self.enter(shard, pass.pseudonym);
                 self.lane.shards[shard].settle_home(entered, mcc);
+                self.lane.shards[shard].end_strayed(&mut self.lane.cursors[shard]);
             }
             self.take(SESSION_BYTES);
         }
@@ -654,6 +688,33 @@ mod tests {
             assert!(homes.len() == expected.len());
             assert!(expected.iter().all(|p| homes.contains_key(&Layout::identity_of(*p))));
         }
+    }
+
+    #[test]
+    fn an_event_keeps_its_person_however_many_are_entered_without_one() {
+        let mut lane = Lane::new(false);
+        let others = u64::from(REACH);
+        for person in [1, 2] {
+            // Some entered for an event, then many for sessions alone, which may have a home network and no event.
+            for again in 0..3 {
+                let number = lane.shards[0].enter(person);
+                if lane.cursors[0].is_multiple_of(BLOCK) {
+                    lane.cut(0);
+                }
+                lane.arena.put(lane.cursors[0], number, again);
+                lane.cursors[0] += 1;
+            }
+            for other in 0..others {
+                lane.shards[0].enter(100 + other);
+                let Lane { shards, cursors, .. } = &mut lane;
+                shards[0].end_strayed(&mut cursors[0]);
+            }
+        }
+        let mut seen = Vec::new();
+        for (block, number_of) in lane.events(0) {
+            seen.extend(block.persons.iter().map(|person| lane.persons(0)[number_of(*person)]));
+        }
+        assert_eq!(seen, [1, 1, 1, 2, 2, 2]);
     }
 
     #[test]

@@ -560,7 +560,7 @@ impl<'a> Judge<'a> {
     /// Meets the entries of a dictionary, each of which may have many rows.
     pub(crate) fn meet_entries<'i>(&mut self, ids: impl Iterator<Item = &'i [u8]> + Clone) {
         self.batch.meet_all(ids, &mut self.met);
-        self.batch.enter_all(&mut self.met);
+        self.batch.enter_once(&mut self.met);
     }
 
     /// Whether some rows are judged by their time, cell and subscriber alone, where the file tells nothing else.
