@@ -1,14 +1,14 @@
-//! How many instructions does each stage take? Counted by Valgrind, so that the answer repeats exactly on a noisy machine.
+//! How many instructions does each stage take? Counted by Valgrind, so that the answer repeats on a noisy machine.
 
 #![expect(missing_docs, reason = "the macros of the library define what needs none")]
 
 mod input;
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::OnceLock};
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use input::Input;
-use throng_anonymiser::{Carried, Counted, Crowd, Policy, Protected, Share, Subscribers, Threshold, protect};
+use throng_anonymiser::{Carried, Counted, Crowd, Share, Subscribers};
 use throng_synth::Format;
 
 /// A small input, the same every time, and a key that is the same every time.
@@ -20,12 +20,6 @@ fn gathered(format: Format) -> (Input, Subscribers, Crowd) {
     let (input, subscribers) = input(format);
     let crowd = gather_from(&input, &subscribers);
     (input, subscribers, crowd)
-}
-
-fn counted(format: Format) -> (Input, Counted) {
-    let (input, subscribers, crowd) = gathered(format);
-    let counted = count_for(&input, &subscribers, crowd);
-    (input, counted)
 }
 
 fn gather_from(input: &Input, subscribers: &Subscribers) -> Crowd {
@@ -40,13 +34,12 @@ fn count_for(input: &Input, subscribers: &Subscribers, crowd: Crowd) -> Counted 
     one_thread(|| throng_aggregator::count(crowd, &today, subscribers, &Carried::default()))
 }
 
+/// All work is done by the thread that is looked at, in the only pool that it may belong to.
 fn one_thread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .use_current_thread()
-        .build()
-        .expect("a thread")
-        .install(work)
+    static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
+    let pool =
+        || rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().expect("a thread");
+    POOL.get_or_init(pool).install(work)
 }
 
 #[library_benchmark]
@@ -62,14 +55,5 @@ fn count((input, subscribers, crowd): (Input, Subscribers, Crowd)) -> Counted {
     black_box(count_for(&input, &subscribers, crowd))
 }
 
-#[library_benchmark]
-#[bench::presence_and_visitors(args = (Format::Parquet), setup = counted)]
-fn protecting((input, counted): (Input, Counted)) -> Protected {
-    let reports = input.reports();
-    let today = reports.today(&input.calendar.days()[0]);
-    let policy = Policy::certified(Threshold::new(30).expect("safe"));
-    one_thread(|| black_box(protect(counted.tables, &today.guards(), &policy)))
-}
-
-library_benchmark_group!(name = stages, benchmarks = [gather, count, protecting]);
+library_benchmark_group!(name = stages, benchmarks = [gather, count]);
 main!(library_benchmark_groups = stages);

@@ -42,7 +42,7 @@ impl Subscribers {
         }
     }
 
-    /// With a key that never changes, so that a bench repeats exactly. Pseudonyms of such a run protect nobody.
+    /// With a key that never changes, so that a bench repeats. Pseudonyms of such a run protect nobody.
     #[cfg(feature = "bench-key")]
     #[must_use]
     pub fn for_bench() -> Self {
