@@ -93,7 +93,7 @@ impl Shard {
     /// Ends a block that is not full when many persons have been entered without an event since it was begun.
     fn end_strayed(&mut self, cursor: &mut usize) {
         let Some(begun) = self.blocks.last_mut() else { return };
-        if self.persons.len() - begun.persons as usize > STRAY && *cursor % BLOCK > 0 {
+        if self.persons.len() - begun.persons as usize > STRAY && !cursor.is_multiple_of(BLOCK) {
             begun.events = u16::try_from(*cursor % BLOCK).unwrap_or(u16::MAX);
             *cursor = 0;
         }
