@@ -43,7 +43,7 @@ impl Input {
         Self::of(format, events())
     }
 
-    /// A fiftieth of it, for what is slow.
+    /// Twenty thousand events, for what is slow.
     pub(crate) fn small(format: Format) -> Self {
         Self::of(format, 20_000)
     }

@@ -322,8 +322,8 @@ pub(crate) struct BenchArgs {
     pub(crate) python: PathBuf,
 }
 
-/// Who is timed.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// Who is timed, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Contestant {
     /// Bare decoding of the three columns
     Floor,
@@ -409,18 +409,6 @@ pub(crate) enum SynthFormat {
     CsvGz,
     /// CSV compressed by zstd
     CsvZst,
-}
-
-impl SynthFormat {
-    /// The word on the command line.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-            Self::Csv => "csv",
-            Self::CsvGz => "csv-gz",
-            Self::CsvZst => "csv-zst",
-        }
-    }
 }
 
 /// A kind of file whose columns are known.

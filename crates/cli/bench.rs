@@ -16,6 +16,7 @@ use arrow::{
     datatypes::{DataType, Int64Type, TimestampMillisecondType},
 };
 use bytesize::ByteSize;
+use clap::ValueEnum;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 use throng_ingest::{CellColumns, Places};
@@ -40,7 +41,9 @@ struct Lap {
 /// A contestant and its laps.
 #[derive(Clone, Debug, Serialize)]
 struct Entry {
-    name: &'static str,
+    #[serde(skip)]
+    contestant: Contestant,
+    name: String,
     what: &'static str,
     laps: Vec<Lap>,
     /// The table of presence that it gave, as far as it gives one.
@@ -97,8 +100,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), Failure> {
     for round in 1..=args.rounds {
         for entry in &mut entries {
             say(&format!("round {round} of {}: {}", args.rounds, entry.what))?;
-            let contestant = Contestant::of(entry.name);
-            let (lap, presence) = track.lap(contestant).map_err(Failure::failed)?;
+            let (lap, presence) = track.lap(entry.contestant).map_err(Failure::failed)?;
             entry.laps.push(lap);
             entry.presence = presence.or(entry.presence);
         }
@@ -165,12 +167,13 @@ impl<'a> Track<'a> {
             }
         };
         let entry = |contestant: Contestant| Entry {
-            name: contestant.name(),
+            contestant,
+            name: typed(contestant),
             what: contestant.what(),
             laps: Vec::new(),
             presence: None,
         };
-        Contestant::ALL.into_iter().filter(wanted).filter(there).map(entry).collect()
+        Contestant::value_variants().iter().copied().filter(wanted).filter(there).map(entry).collect()
     }
 
     /// A peer needs its script, its module, and files that it reads.
@@ -290,7 +293,7 @@ impl<'a> Track<'a> {
 /// Makes the input that the flags describe, once.
 fn make_input(args: &BenchArgs) -> Result<PathBuf, Failure> {
     let (subscribers, per_day, cells) = (args.subscribers, args.events_per_day, args.cells);
-    let name = format!("input-{subscribers}-{per_day}-{cells}-{}-{}", args.seed, args.format.as_str());
+    let name = format!("input-{subscribers}-{per_day}-{cells}-{}-{}", args.seed, typed(args.format));
     let folder = args.out.join(name);
     if !folder.join("throng.toml").exists() {
         let _ = fs::remove_dir_all(&folder);
@@ -357,7 +360,7 @@ impl Entry {
 
 impl Outcome {
     fn of(&self, contestant: Contestant) -> Option<f64> {
-        self.entries.iter().find(|entry| entry.name == contestant.name()).map(Entry::median)
+        self.entries.iter().find(|entry| entry.contestant == contestant).map(Entry::median)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate with one decimal")]
@@ -382,7 +385,7 @@ impl Outcome {
         for entry in &self.entries {
             let (median, (least, most)) = (entry.median(), entry.spread());
             let of_floor = floor.map_or_else(String::new, |floor| format!("{:.2}", median / floor));
-            let is_peer = Contestant::of(entry.name).peer().is_some();
+            let is_peer = entry.contestant.peer().is_some();
             let by =
                 throng.filter(|_| is_peer).map_or_else(String::new, |t| format!("{:.1} times", median / t));
             let peak = entry.peak().map_or_else(String::new, |bytes| thousands(bytes >> 20));
@@ -413,6 +416,11 @@ impl Outcome {
     }
 }
 
+/// What is typed for a value on the command line.
+fn typed(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
 /// A peer: its script among the peers, what it needs, and its flags.
 pub(crate) struct Peer {
     script: &'static str,
@@ -421,41 +429,6 @@ pub(crate) struct Peer {
 }
 
 impl Contestant {
-    /// All of them, in the order of the table.
-    const ALL: [Self; 11] = [
-        Self::Floor,
-        Self::Throng,
-        Self::OneThread,
-        Self::AllReports,
-        Self::DuckdbPlain,
-        Self::Duckdb,
-        Self::DuckdbHashed,
-        Self::Polars,
-        Self::Clickhouse,
-        Self::ClickhouseHashed,
-        Self::Spark,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Floor => "floor",
-            Self::Throng => "throng",
-            Self::OneThread => "one-thread",
-            Self::AllReports => "all-reports",
-            Self::DuckdbPlain => "duckdb-plain",
-            Self::Duckdb => "duckdb",
-            Self::DuckdbHashed => "duckdb-hashed",
-            Self::Polars => "polars",
-            Self::Clickhouse => "clickhouse",
-            Self::ClickhouseHashed => "clickhouse-hashed",
-            Self::Spark => "spark",
-        }
-    }
-
-    fn of(name: &str) -> Self {
-        Self::ALL.into_iter().find(|contestant| contestant.name() == name).unwrap_or(Self::Throng)
-    }
-
     fn what(self) -> &'static str {
         match self {
             Self::Floor => "bare decoding of three columns",

@@ -87,19 +87,12 @@ impl CrossedTable {
                 *half.entry(pair(above, column)).or_default() += count;
             }
         }
-        let mut sums: HashMap<u64, Tallied> = HashMap::with_capacity(2 * half.len());
-        for (key, count) in half {
-            let (row, column) = unpair(key);
-            for above in columns.chain(column) {
-                *sums.entry(pair(row, above)).or_default() += count;
-            }
-        }
-        Self::new(sums.into_iter())
+        Self::of_classes(half.into_iter(), columns)
     }
 
     /// Sums up classes: rows stay as they are, for the people of one may be those of another.
     pub(crate) fn of_classes(atoms: impl Iterator<Item = (u64, Tallied)>, columns: &Axis) -> Self {
-        let mut sums: HashMap<u64, Tallied> = HashMap::new();
+        let mut sums: HashMap<u64, Tallied> = HashMap::with_capacity(2 * atoms.size_hint().0);
         for (key, count) in atoms {
             let (row, column) = unpair(key);
             for above in columns.chain(column) {

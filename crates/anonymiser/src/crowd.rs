@@ -446,10 +446,12 @@ fn each<R: Rest>(lanes: &[Lane], shard: usize, entries: &[u32], mut give: impl F
         for (block, number_of) in lane.events(shard) {
             let rows = block.persons.iter().zip(block.rests);
             match block.higher {
-                None => rows.for_each(|(p, rest)| give(of_lane[number_of(*p)], R::of_words(*rest, 0))),
+                None => rows.for_each(|(p, rest)| give(of_lane[number_of(*p)], R::of(u128::from(*rest)))),
                 Some(higher) => {
                     let rows = rows.zip(higher);
-                    rows.for_each(|((p, rest), h)| give(of_lane[number_of(*p)], R::of_words(*rest, *h)));
+                    rows.for_each(|((p, rest), h)| {
+                        give(of_lane[number_of(*p)], R::of(u128::from(*h) << u64::BITS | u128::from(*rest)))
+                    });
                 }
             }
         }

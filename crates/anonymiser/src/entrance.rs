@@ -455,7 +455,8 @@ impl Batch<'_> {
         }
     }
 
-    /// The same for many rows of those met, which costs less than one after the other. Rows of those who are turned away are left, by their place among these.
+    /// The same for many rows of those met, which costs less than one after the other. Rows of those who are turned
+    /// away are left, by their place among these.
     ///
     /// # Panics
     /// When fewer were met.

@@ -85,8 +85,8 @@ impl Layout {
     pub(crate) fn rest<R: Rest>(&self, at_us: i64, version: VersionIx, file: u32) -> R {
         let at = (at_us - self.origin_us).cast_unsigned();
         debug_assert!(bits_for(at + 1) <= self.time_bits, "an event outside the frame");
-        let head = R::of(at).shifted(self.version_bits + self.file_bits);
-        head.with(R::of(u64::from(version.0)).shifted(self.file_bits)).with(R::of(u64::from(file)))
+        let head = u128::from(at) << (self.version_bits + self.file_bits);
+        R::of(head | u128::from(version.0) << self.file_bits | u128::from(file))
     }
 
     /// Packs the events of a file into words, where they fit.
@@ -152,15 +152,8 @@ impl Packer {
 
 /// What an event says beside its person, in a word or in two.
 pub(crate) trait Rest: Copy + Ord + Default {
-    fn of(word: u64) -> Self;
-
-    /// From what an arena holds: the lower word, and the higher one where there are two.
-    fn of_words(lower: u64, higher: u64) -> Self;
-
-    /// Moved up by so many bits; what is moved out is zero.
-    fn shifted(self, by: u32) -> Self;
-
-    fn with(self, other: Self) -> Self;
+    /// Of a number whose higher bits are zero where they do not fit.
+    fn of(wide: u128) -> Self;
 
     /// Moved down by so many bits.
     fn down(self, by: u32) -> Self;
@@ -176,23 +169,9 @@ fn mask(count: u32) -> u64 {
 
 impl Rest for u64 {
     #[inline]
-    fn of(word: u64) -> Self {
-        word
-    }
-
-    #[inline]
-    fn of_words(lower: u64, _: u64) -> Self {
-        lower
-    }
-
-    #[inline]
-    fn shifted(self, by: u32) -> Self {
-        self.checked_shl(by).unwrap_or(0)
-    }
-
-    #[inline]
-    fn with(self, other: Self) -> Self {
-        self | other
+    #[expect(clippy::cast_possible_truncation, reason = "what is cut off is zero")]
+    fn of(wide: u128) -> Self {
+        wide as Self
     }
 
     #[inline]
@@ -208,23 +187,8 @@ impl Rest for u64 {
 
 impl Rest for u128 {
     #[inline]
-    fn of(word: u64) -> Self {
-        Self::from(word)
-    }
-
-    #[inline]
-    fn of_words(lower: u64, higher: u64) -> Self {
-        Self::from(higher) << u64::BITS | Self::from(lower)
-    }
-
-    #[inline]
-    fn shifted(self, by: u32) -> Self {
-        self << by
-    }
-
-    #[inline]
-    fn with(self, other: Self) -> Self {
-        self | other
+    fn of(wide: u128) -> Self {
+        wide
     }
 
     #[inline]
