@@ -90,3 +90,30 @@ fn the_dangerous_crates_forbid_unsafe_code() {
         assert!(lib.contains("#![forbid(unsafe_code)]"), "{name} does not forbid unsafe code");
     }
 }
+
+/// Each dependency has its reason, and nothing has one that is no dependency.
+#[test]
+fn every_dependency_has_a_reason() {
+    let paths = ["schema", "anonymiser", "ingest", "aggregator", "verifier", "synth"]
+        .map(|name| format!("crates/{name}/Cargo.toml"));
+    let mut used = [BTreeSet::new(), BTreeSet::new()];
+    for manifest in paths.iter().map(String::as_str).chain(["Cargo.toml"]).map(manifest) {
+        for (section, used) in ["dependencies", "dev-dependencies"].into_iter().zip(&mut used) {
+            used.extend(
+                dependencies(&manifest, section).into_iter().filter(|name| !name.starts_with("throng-")),
+            );
+        }
+    }
+    let [program, tests] = used;
+    let tests: BTreeSet<String> = tests.difference(&program).cloned().collect();
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dependencies.md"))
+        .expect("a page");
+    let reasons = |heading: &str| -> BTreeSet<String> {
+        let section = page.split("\n## ").find(|section| section.starts_with(heading)).expect("a section");
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        let names = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split(", "));
+        names.map(|name| name.trim().trim_matches('`').to_owned()).collect()
+    };
+    assert_eq!(reasons("In the program"), program);
+    assert_eq!(reasons("In tests and benches alone"), tests);
+}

@@ -14,14 +14,19 @@ mod speak;
 mod synth;
 mod verify;
 
-use std::{panic::AssertUnwindSafe, process::ExitCode};
+use std::{alloc::System, panic::AssertUnwindSafe, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::{
     args::{Cli, Command},
     failure::Failure,
 };
+
+/// What is given back is wiped first, so that no identifier outlives the buffer that it was read into.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     privacy::shut();

@@ -100,12 +100,11 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     if reports.makes(Report::Occasions) {
         release.occasions(&gatherings, &kept).map_err(release_failure)?;
     }
-    let manifest_blake3 = release.close(parameters, &room.credits, &seal).map_err(release_failure)?;
-    drop(claim);
+    let ready = release.close(parameters, &room.credits, &seal).map_err(release_failure)?;
     stages.end("write");
     let ledger = Ledger {
         throng: env!("CARGO_PKG_VERSION"),
-        manifest_blake3,
+        manifest_blake3: ready.manifest_blake3().to_owned(),
         as_of: plan.as_of.to_string(),
         run: file_rows(None, tally.rows_read(), tally.admitted(), &tally.rejected()),
         files: tally
@@ -130,8 +129,13 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         cells: summary.cells.clone(),
         timings: stages.ended.clone(),
     };
-    witnesses.close().map_err(Failure::failed)?;
-    let ledger_path = throng_aggregator::write_ledger(&ledger, &plan.ledger).map_err(Failure::failed)?;
+    // Both are on the disk before the release moves: where there is no room for them, there is no release either.
+    let witnesses = witnesses.close().map_err(Failure::failed)?;
+    let ledger = throng_aggregator::write_ledger(&ledger, &plan.ledger).map_err(Failure::failed)?;
+    ready.publish().map_err(release_failure)?;
+    drop(claim);
+    witnesses.place().map_err(Failure::failed)?;
+    let ledger_path = ledger.place().map_err(Failure::failed)?;
     say(&closing(plan, &room, &tally, devices, &summary, &stages)?)?;
     say(&format!("ledger    {} (internal: it never leaves)", ledger_path.display()))
 }

@@ -55,7 +55,7 @@ pub use kept::Kept;
 pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
 pub use occasions::Gathering;
-pub use release::{Claim, Further, Release, ReleaseError, try_ledger, write_ledger};
+pub use release::{Claim, Filed, Further, Ready, Release, ReleaseError, try_ledger, write_ledger};
 pub use reports::{Report, Reports, Today, UnknownReport, count};
 pub use seal::{Seal, Sealed};
 pub use shape::ShapeError;

@@ -17,7 +17,10 @@ use parquet::{
 };
 use polars::prelude::{DataFrame, IntoLazy, LazyFrame, UnionArgs, concat};
 use rayon::prelude::*;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::{
+    fs::{CWD, Mode, OFlags, RenameFlags, renameat_with},
+    io::Errno,
+};
 use throng_anonymiser::{Protected, ProtectedTable};
 use throng_schema::{Census, Format, Period, SCHEMA_VERSION, Status, context_schema, occasions_schema};
 
@@ -50,6 +53,9 @@ pub enum ReleaseError {
     /// Another run is writing to the destination.
     #[error("{} is being written by another run; expected one run at a time", .0.display())]
     Taken(PathBuf),
+    /// Where the release is to be prepared, there is something that no run has left.
+    #[error("{} is in the way; expected nothing there, or a folder of this user that a run has left. Move it away", .0.display())]
+    InTheWay(PathBuf),
     /// The destination has no parent folder or name.
     #[error("{} cannot hold a release; expected the path of a folder", .0.display())]
     NoFolder(PathBuf),
@@ -117,21 +123,36 @@ impl Claim {
         let staging = parent.join(format!(".{name}.partial"));
         let lock = lock(&staging, &out)?;
         let claim = Self { staging, out, _lock: lock };
+        claim.put_back()?;
         // What a run that died has left.
         for entry in fs::read_dir(&claim.staging).map_err(at(&claim.staging))? {
-            let path = entry.map_err(at(&claim.staging))?.path();
-            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
+            let entry = entry.map_err(at(&claim.staging))?;
+            let (path, kind) = (entry.path(), entry.file_type().map_err(at(&claim.staging))?);
+            if kind.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
                 .map_err(at(&path))?;
         }
         Ok(claim)
     }
 
+    /// Where two steps are needed to replace a release, a run may have died between them: what it set aside goes back
+    /// to its place, or away where another is in it.
+    fn put_back(&self) -> Result<(), ReleaseError> {
+        let (parent, name) = parent_and_name(&self.out)?;
+        let aside = parent.join(format!(".{name}.replaced"));
+        if !fs::symlink_metadata(&aside).is_ok_and(|found| found.is_dir()) {
+            return Ok(());
+        }
+        refuse_what_is_no_release(&aside)?;
+        if self.out.exists() { fs::remove_dir_all(&aside) } else { fs::rename(&aside, &self.out) }
+            .map_err(at(&aside))
+    }
+
     /// Moves the folder into place. An earlier release changes places with it in one step where the file system
     /// can, and in two where it cannot.
     fn release(&self) -> Result<(), ReleaseError> {
-        use std::os::unix::fs::PermissionsExt;
         sync_folders(&self.staging).map_err(at(&self.staging))?;
-        fs::set_permissions(&self.staging, fs::Permissions::from_mode(0o755)).map_err(at(&self.staging))?;
+        // From the leaves to the root, which is closed to others until the last step.
+        open_to_readers(&self.staging, 0o777 & !umask()).map_err(at(&self.staging))?;
         let (parent, name) = parent_and_name(&self.out)?;
         let moved = if self.out.exists() {
             renameat_with(CWD, &self.staging, CWD, &self.out, RenameFlags::EXCHANGE)
@@ -161,14 +182,27 @@ impl Drop for Claim {
 }
 
 /// Makes and locks the staging folder. The lock is on the folder itself, so a run that was killed holds none.
+///
+/// Whoever may write beside the destination could have put something there: a link is not followed, and a folder of
+/// another user is not used.
 fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+    let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
         match fs::DirBuilder::new().mode(0o700).create(staging) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(staging)(error)),
             _ => {}
         }
-        let Ok(folder) = File::open(staging) else { continue };
+        let folder = match rustix::fs::open(staging, folder, Mode::empty()) {
+            Ok(folder) => File::from(folder),
+            Err(Errno::NOENT) => continue, // another run's, which has just moved it
+            Err(Errno::LOOP | Errno::NOTDIR) => return Err(ReleaseError::InTheWay(staging.to_owned())),
+            Err(error) => return Err(at(staging)(error.into())),
+        };
+        let owner = folder.metadata().map_err(at(staging))?.uid();
+        if owner != rustix::process::geteuid().as_raw() {
+            return Err(ReleaseError::InTheWay(staging.to_owned()));
+        }
         match folder.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(ReleaseError::Taken(out.to_owned())),
@@ -176,9 +210,10 @@ fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
         }
         // Between opening and locking, another run may have moved this very folder into place.
         let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-        if let (Ok(locked), Ok(named)) = (folder.metadata(), fs::metadata(staging))
+        if let (Ok(locked), Ok(named)) = (folder.metadata(), fs::symlink_metadata(staging))
             && same(&locked, &named)
         {
+            folder.set_permissions(fs::Permissions::from_mode(0o700)).map_err(at(staging))?;
             return Ok(folder);
         }
     }
@@ -228,6 +263,28 @@ fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+/// Lets others read a folder and all below it, as far as the mode says; who may not read may not enter.
+fn open_to_readers(folder: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_to_readers(&entry.path(), mode)?;
+        } else {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode & 0o666))?;
+        }
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
+}
+
+/// What this process keeps from others by default, as Linux tells it; elsewhere, all but reading.
+fn umask() -> u32 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let told =
+        status.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("Umask:")?.trim(), 8).ok());
+    told.unwrap_or(0o022)
 }
 
 /// Makes the entries of a folder and of all below it outlast a power cut.
@@ -360,7 +417,7 @@ impl<'a> Release<'a> {
         Ok(())
     }
 
-    /// Writes the manifest and moves the release into place; returns the manifest's BLAKE3.
+    /// Writes the manifest: the release is whole, and not yet in its place.
     ///
     /// # Errors
     /// When it cannot be written, or the seal forbids this release. What stood at the destination before still stands.
@@ -369,7 +426,7 @@ impl<'a> Release<'a> {
         parameters: Parameters,
         credits: &[&str],
         seal: &Seal,
-    ) -> Result<String, ReleaseError> {
+    ) -> Result<Ready<'a>, ReleaseError> {
         if self.further.formats.contains(&Format::Xlsx) {
             let book = self.workbook(&parameters, credits)?;
             self.files.push(book);
@@ -381,9 +438,8 @@ impl<'a> Release<'a> {
         let mut json = serde_json::to_vec_pretty(&manifest)?;
         json.push(b'\n');
         write_file(&self.claim.staging.join(MANIFEST), &json)?;
-        self.claim.release()?;
-        drop(beside);
-        Ok(blake3::hash(&json).to_hex().to_string())
+        let manifest_blake3 = blake3::hash(&json).to_hex().to_string();
+        Ok(Ready { claim: self.claim, manifest_blake3, _beside: beside })
     }
 
     /// A part of a report, in every format.
@@ -490,6 +546,29 @@ impl<'a> Release<'a> {
     }
 }
 
+/// A release that is whole, beside its destination: all but the move.
+pub struct Ready<'a> {
+    claim: &'a Claim,
+    manifest_blake3: String,
+    _beside: File,
+}
+
+impl Ready<'_> {
+    /// BLAKE3 of the manifest, by which an account says which release it is of.
+    #[must_use]
+    pub fn manifest_blake3(&self) -> &str {
+        &self.manifest_blake3
+    }
+
+    /// Moves the release into its place.
+    ///
+    /// # Errors
+    /// When it cannot be moved. What stood at the destination before still stands.
+    pub fn publish(self) -> Result<(), ReleaseError> {
+        self.claim.release()
+    }
+}
+
 type Frames = Vec<LazyFrame>;
 
 /// A part of a report that has been written.
@@ -586,10 +665,12 @@ pub(crate) fn encode(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<u8>,
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(at(folder))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
     }
-    let mut file = File::create(path).map_err(at(path))?;
+    let mut options = File::options();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path).map_err(at(path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
@@ -598,12 +679,8 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
 /// # Errors
 /// When its folder cannot be made or written to.
 pub fn try_ledger(folder: &Path) -> Result<(), ReleaseError> {
-    make_ledger_folder(folder)?;
-    let partial = folder.join(PARTIAL_LEDGER);
-    File::create(&partial).and_then(|_| fs::remove_file(&partial)).map_err(at(&partial))?;
-    // A run that fails leaves no empty folder; one with an account in it stays.
-    let _ = fs::remove_dir(folder);
-    Ok(())
+    // Dropped without being closed, it leaves nothing behind.
+    LedgerFile::begin(folder, ACCOUNT).map(drop)
 }
 
 fn make_ledger_folder(folder: &Path) -> Result<(), ReleaseError> {
@@ -611,23 +688,36 @@ fn make_ledger_folder(folder: &Path) -> Result<(), ReleaseError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
 }
 
-const PARTIAL_LEDGER: &str = ".run.json.partial";
+/// The name of the account in the ledger.
+const ACCOUNT: &str = "run.json";
 
-/// Writes `run.json` into the ledger's folder, readable by its owner alone.
+/// Writes `run.json` beside its place in the ledger's folder, readable by its owner alone.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseError> {
+pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<Filed, ReleaseError> {
     let mut json = serde_json::to_vec_pretty(ledger)?;
     json.push(b'\n');
-    write_ledger_file(folder, "run.json", &json)
+    let mut file = LedgerFile::begin(folder, ACCOUNT)?;
+    file.write_all(&json).map_err(at(&file.partial))?;
+    file.close()
 }
 
-/// Puts a file into the ledger whole, readable by its owner alone.
-fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReleaseError> {
-    let mut file = LedgerFile::begin(folder, name)?;
-    file.write_all(bytes).map_err(at(&file.partial))?;
-    file.close()
+/// A file of the ledger that is on the disk, and takes its place once the release has: it goes away if that fails.
+#[must_use]
+pub struct Filed(LedgerFile);
+
+impl Filed {
+    /// Puts the file in the place of the one that stood there; gives its path.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn place(self) -> Result<PathBuf, ReleaseError> {
+        let Self(mut file) = self;
+        fs::rename(&file.partial, &file.path).map_err(at(&file.path))?;
+        file.placed = true;
+        Ok(file.path.clone())
+    }
 }
 
 /// A file of the ledger in the making, readable by its owner alone: whole in its place, or not there.
@@ -635,7 +725,7 @@ pub(crate) struct LedgerFile {
     path: PathBuf,
     partial: PathBuf,
     file: File,
-    closed: bool,
+    placed: bool,
 }
 
 impl LedgerFile {
@@ -650,14 +740,12 @@ impl LedgerFile {
         }
         let mut options = File::options();
         let file = options.write(true).create_new(true).mode(0o600).open(&partial).map_err(at(&partial))?;
-        Ok(Self { path, partial, file, closed: false })
+        Ok(Self { path, partial, file, placed: false })
     }
 
-    pub(crate) fn close(mut self) -> Result<PathBuf, ReleaseError> {
+    pub(crate) fn close(self) -> Result<Filed, ReleaseError> {
         self.file.sync_all().map_err(at(&self.partial))?;
-        fs::rename(&self.partial, &self.path).map_err(at(&self.path))?;
-        self.closed = true;
-        Ok(self.path.clone())
+        Ok(Filed(self))
     }
 }
 
@@ -673,7 +761,7 @@ impl Write for LedgerFile {
 
 impl Drop for LedgerFile {
     fn drop(&mut self) {
-        if !self.closed {
+        if !self.placed {
             let _ = fs::remove_file(&self.partial);
             // A run that fails leaves no empty folder; one with an account in it stays.
             let _ = self.partial.parent().map(fs::remove_dir);

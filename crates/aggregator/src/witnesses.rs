@@ -16,7 +16,7 @@ use throng_schema::PlaceId;
 
 use crate::{
     areas::Areas,
-    release::{LedgerFile, ReleaseError, properties},
+    release::{Filed, LedgerFile, ReleaseError, properties},
     reports::{Report, Reports, Today},
     shape::ShapeError,
 };
@@ -94,11 +94,11 @@ impl WitnessFile {
         self.writer.write(&batch).and_then(|()| self.writer.flush()).map_err(wrong)
     }
 
-    /// Puts the file in the place of the one that stood there.
+    /// Writes the file to its end, beside the one that stands.
     ///
     /// # Errors
-    /// When it cannot be written to the end.
-    pub fn close(self) -> Result<PathBuf, ReleaseError> {
+    /// When it cannot be written.
+    pub fn close(self) -> Result<Filed, ReleaseError> {
         let path = self.folder.join(NAME);
         self.writer.into_inner().map_err(|source| ReleaseError::Parquet { path, source })?.close()
     }

@@ -12,6 +12,7 @@ use crate::{
     count_table::{Ballot, Counted, Counters, Found, Shape},
     entrance::{Entrance, Lane, NO_HOME, Session},
     layout::{Frame, Layout, Rest, SHARDS},
+    pseudonym::wipe_stack,
     share::Share,
     subscriber::Subscribers,
     trajectory::{Home, Sighting, Trajectory},
@@ -93,6 +94,7 @@ impl Crowd {
     ) -> Result<(Self, S::Tally), GatherError<S::Error>> {
         let entrance = Entrance::open(subscribers, frame, Layout::new(frame), &share);
         let tally = source.pour(&entrance).map_err(GatherError::Source)?;
+        rayon::broadcast(|_| wipe_stack());
         let (layout, lanes, left_over) = entrance.close();
         Ok((Self { layout, frame: frame.clone(), lanes, left_over }, tally))
     }

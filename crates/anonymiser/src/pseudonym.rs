@@ -4,7 +4,7 @@ use aes::{
     Aes256Enc, Block,
     cipher::{BlockCipherEncrypt, KeyInit},
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The operating system gave no randomness.
 #[derive(Debug, thiserror::Error)]
@@ -29,25 +29,41 @@ const LONG: u8 = 0xff;
 /// An unkeyed hash of an IMSI is undone by trying all IMSIs. Here an attacker who knows every identifier, and even the
 /// pseudonyms of some, still lacks the key, which no file, log or core dump ever holds, and which differs in every
 /// run. AES is a processor's own instruction: several blocks at once cost a nanosecond or two each.
-pub(crate) struct Pseudonymiser(Box<Aes256Enc>);
+///
+/// The key is in one place of the memory, which is kept from the swap where the system allows it, and is wiped when
+/// the run ends.
+pub(crate) struct Pseudonymiser {
+    cipher: Box<Aes256Enc>,
+    /// Given back after the key is wiped.
+    _in_memory: Option<region::LockGuard>,
+}
 
 impl Pseudonymiser {
     /// Draws a fresh key.
     pub(crate) fn new() -> Result<Self, KeyError> {
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(&mut key[..])?;
-        Ok(Self(Box::new(Aes256Enc::new((&*key).into()))))
+        let pseudonymiser = Self::keyed(&key);
+        wipe_stack();
+        Ok(pseudonymiser)
+    }
+
+    #[inline(never)]
+    fn keyed(key: &[u8; 32]) -> Self {
+        let cipher = Box::new(Aes256Enc::new(key.into()));
+        let in_memory = region::lock(&raw const *cipher, size_of::<Aes256Enc>()).ok();
+        Self { cipher, _in_memory: in_memory }
     }
 
     #[cfg(feature = "bench-key")]
     pub(crate) fn for_bench() -> Self {
-        Self(Box::new(Aes256Enc::new(&[0; 32].into())))
+        Self::keyed(&[0; 32])
     }
 
     /// The pseudonym of one identifier.
     pub(crate) fn one(&self, id: &[u8]) -> u64 {
         let Some(mut block) = short(id) else { return self.long(id) };
-        self.0.encrypt_block(&mut block);
+        self.cipher.encrypt_block(&mut block);
         first_half(&block)
     }
 
@@ -72,7 +88,7 @@ impl Pseudonymiser {
 
     fn encipher(&self, blocks: &mut [Block], longer: &mut Vec<(usize, u64)>, pseudonyms: &mut Vec<u64>) {
         let first = pseudonyms.len();
-        self.0.encrypt_blocks(blocks);
+        self.cipher.encrypt_blocks(blocks);
         pseudonyms.extend(blocks.iter().map(first_half));
         for (at, pseudonym) in longer.drain(..) {
             pseudonyms[first + at] = pseudonym;
@@ -84,13 +100,20 @@ impl Pseudonymiser {
         let mut state = Block::default();
         state[..8].copy_from_slice(&(id.len() as u64).to_le_bytes());
         state[SHORT] = LONG;
-        self.0.encrypt_block(&mut state);
+        self.cipher.encrypt_block(&mut state);
         for piece in id.chunks(state.len()) {
             state.iter_mut().zip(piece).for_each(|(state, byte)| *state ^= byte);
-            self.0.encrypt_block(&mut state);
+            self.cipher.encrypt_block(&mut state);
         }
         first_half(&state)
     }
+}
+
+/// Overwrites what calls that have returned left on the stack of this thread: identifiers, or the key.
+#[inline(never)]
+pub(crate) fn wipe_stack() {
+    let mut left = [0_u8; 256 << 10];
+    left.zeroize();
 }
 
 /// An identifier and its length in one block; none where it is too long.
@@ -142,7 +165,7 @@ mod tests {
         for block in message.chunks_exact(16) {
             state.iter_mut().zip(block).for_each(|(state, byte)| *state ^= byte);
             let mut block = Block::from(state);
-            pseudonymiser.0.encrypt_block(&mut block);
+            pseudonymiser.cipher.encrypt_block(&mut block);
             state = block.into();
         }
         u64::from_le_bytes(state[..8].try_into().expect("eight"))
@@ -166,6 +189,41 @@ mod tests {
         let zeros = [0; 64];
         let pseudonyms: HashSet<u64> = (0..64).map(|len| pseudonymiser.one(&zeros[..len])).collect();
         assert_eq!(pseudonyms.len(), 64);
+    }
+
+    /// How often a key is in the memory of this process, its two halves together.
+    #[cfg(target_os = "linux")]
+    fn copies(key: &[u8; 32]) -> usize {
+        use std::os::unix::fs::FileExt;
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("a map");
+        let memory = std::fs::File::open("/proc/self/mem").expect("the memory");
+        let regions = maps.lines().filter(|line| line.contains(" rw")).map(|line| {
+            let (start, end) =
+                line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
+            let at = |word: &str| u64::from_str_radix(word, 16).expect("an address");
+            let mut bytes = vec![0; usize::try_from(at(end) - at(start)).expect("a size")];
+            memory.read_exact_at(&mut bytes, at(start)).map_or(0, |()| {
+                let copies = bytes.windows(16).filter(|window| *window == &key[16..]).count();
+                bytes.zeroize();
+                copies
+            })
+        });
+        regions.sum()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_key_is_in_one_place_and_gone_with_the_run() {
+        let mut key = Box::new([0; 32]);
+        getrandom::fill(&mut key[..]).expect("random");
+        let pseudonymiser = Pseudonymiser::keyed(&key);
+        wipe_stack();
+        assert!(pseudonymiser.one(b"206010000000001") != 0);
+        wipe_stack();
+        assert!(copies(&key) <= 2, "here, and in the cipher");
+        drop(pseudonymiser);
+        wipe_stack();
+        assert_eq!(copies(&key), 1, "here alone");
     }
 
     #[test]

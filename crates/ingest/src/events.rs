@@ -77,7 +77,26 @@ struct EventFile {
     path: PathBuf,
     form: FileFormat,
     bytes: u64,
+    stamp: Stamp,
     layout: Layout,
+}
+
+/// Which file stands under a name, and in which state: it differs once somebody writes to it or replaces it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let file = std::fs::metadata(path)?;
+        let modified = (file.mtime(), file.mtime_nsec());
+        Ok(Self { device: file.dev(), inode: file.ino(), bytes: file.len(), modified })
+    }
 }
 
 /// A piece of work that one thread does in one go.
@@ -425,8 +444,12 @@ impl Events {
         });
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_unstable_by_key(|(order, _)| *order);
-        let parts = done.into_iter().map(|(_, part)| part).collect::<Result<Vec<_>, _>>()?;
-        Ok(self.tally(parts))
+        let parts: Result<Vec<_>, _> = done.into_iter().map(|(_, part)| part).collect();
+        // A file that somebody writes to looks damaged, or whole and is not: that comes before what it seems to be.
+        let mut read: Vec<usize> = tasks.iter().map(|(number, _)| *number).collect();
+        read.dedup();
+        read.into_iter().try_for_each(|number| self.files[number].check_unchanged())?;
+        Ok(self.tally(parts?))
     }
 }
 
@@ -438,14 +461,21 @@ fn event_bytes(dictionary: bool) -> u64 {
 
 impl EventFile {
     fn open(path: PathBuf, columns: &EventColumns, format: &EventFormat) -> Result<Self, IngestError> {
-        let form = FileFormat::of(&path)?;
-        let bytes =
-            std::fs::metadata(&path).map_err(|source| IngestError::Io { file: path.clone(), source })?.len();
+        let stamp = Stamp::of(&path).map_err(|source| IngestError::Io { file: path.clone(), source })?;
+        let (form, bytes) = (FileFormat::of(&path)?, stamp.bytes);
         let layout = match form {
             FileFormat::Parquet => Layout::Parquet(Box::new(ParquetLayout::look(&path, columns, format)?)),
             _ => Layout::Csv(CsvLayout::look(&path, form, bytes, columns, format)?),
         };
-        Ok(Self { path, form, bytes, layout })
+        Ok(Self { path, form, bytes, stamp, layout })
+    }
+
+    /// What was read is what was there when the run began, and still is.
+    fn check_unchanged(&self) -> Result<(), IngestError> {
+        match Stamp::of(&self.path) {
+            Ok(stamp) if stamp == self.stamp => Ok(()),
+            _ => Err(IngestError::Changed { file: self.path.clone() }),
+        }
     }
 
     /// A column that can hold no home network is refused where homes are asked for, and only there.

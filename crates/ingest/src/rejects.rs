@@ -156,6 +156,12 @@ pub enum IngestError {
         /// What was expected.
         expected: &'static str,
     },
+    /// The file is no longer what it was when the run began.
+    #[error("{}: the file was written to, replaced or removed while it was read; expected it to stay. Run again when it is complete", file.display())]
+    Changed {
+        /// The file.
+        file: PathBuf,
+    },
     /// The rows of a file do not add up: a fault of this program.
     #[error("{}: {read} rows were read, but {accounted} are used or rejected; expected the two to be equal", file.display())]
     Unaccounted {
@@ -172,7 +178,7 @@ impl IngestError {
     /// Whether the input is at fault, and not the machine or this program.
     #[must_use]
     pub fn is_unusable_input(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::Unaccounted { .. })
+        !matches!(self, Self::Io { .. } | Self::Changed { .. } | Self::Unaccounted { .. })
     }
 }
 
