@@ -161,7 +161,7 @@ impl Drop for Claim {
 }
 
 /// Makes and locks the staging folder. The lock is on the folder itself, so a run that was killed holds none.
-fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
+pub(crate) fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     loop {
         match fs::DirBuilder::new().mode(0o700).create(staging) {
@@ -593,25 +593,10 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
-/// Checks, before any work is done, that the ledger can be written.
-///
-/// # Errors
-/// When its folder cannot be made or written to.
-pub fn try_ledger(folder: &Path) -> Result<(), ReleaseError> {
-    make_ledger_folder(folder)?;
-    let partial = folder.join(PARTIAL_LEDGER);
-    File::create(&partial).and_then(|_| fs::remove_file(&partial)).map_err(at(&partial))?;
-    // A run that fails leaves no empty folder; one with an account in it stays.
-    let _ = fs::remove_dir(folder);
-    Ok(())
-}
-
-fn make_ledger_folder(folder: &Path) -> Result<(), ReleaseError> {
+pub(crate) fn make_ledger_folder(folder: &Path) -> Result<(), ReleaseError> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
 }
-
-const PARTIAL_LEDGER: &str = ".run.json.partial";
 
 /// Writes `run.json` into the ledger's folder, readable by its owner alone.
 ///
@@ -624,7 +609,7 @@ pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<PathBuf, ReleaseEr
 }
 
 /// Puts a file into the ledger whole, readable by its owner alone.
-fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReleaseError> {
+pub(crate) fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReleaseError> {
     let mut file = LedgerFile::begin(folder, name)?;
     file.write_all(bytes).map_err(at(&file.partial))?;
     file.close()
