@@ -46,6 +46,7 @@ fn every_bad_input_gives_its_error() {
         for words in &case.error {
             assert!(said.contains(words), "{}: expected `{words}` in\n{said}", case.file);
         }
+        assert!(said.contains("\n next: "), "{}: no next step in\n{said}", case.file);
         assert!(!out.path().join("release").exists(), "{} gave a release", case.file);
         let left: Vec<_> = fs::read_dir(out.path()).expect("there").collect();
         assert!(left.is_empty(), "{} left {left:?} behind", case.file);

@@ -6,13 +6,15 @@ use std::fs;
 
 use world::{Form, events, files, run, said, succeeded, throng, write_cells, write_events};
 
-const RUN_FLAGS: [&str; 28] = [
+const RUN_FLAGS: [&str; 31] = [
     "--events",
     "--cells",
     "--from",
     "--to",
     "--out",
     "--ledger",
+    "--history",
+    "--supersede",
     "--places",
     "--opt-out",
     "--machines",
@@ -35,6 +37,7 @@ const RUN_FLAGS: [&str; 28] = [
     "--format",
     "--config",
     "--progress",
+    "--log",
 ];
 
 fn help(command: &str) -> String {
@@ -53,6 +56,18 @@ fn every_command_explains_itself_with_an_example() {
     }
     for flag in ["--out", "--subscribers", "--days", "--seed"] {
         assert!(help("synth").contains(flag), "synth has no {flag}");
+    }
+}
+
+/// The annotated config names every flag, set or commented out.
+#[test]
+fn every_flag_is_a_setting_that_the_config_explains() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("throng.toml")).expect("the config");
+    for flag in RUN_FLAGS.iter().filter(|flag| **flag != "--config") {
+        let setting = flag.trim_start_matches("--").replace('-', "_");
+        let named = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{setting} = "));
+        assert!(text.lines().any(named), "throng.toml says nothing of {setting}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! What may go wrong around a run: killed at any moment, no room, no permission, files that change, two at once.
 //! Each time the earlier release stands, or none, the next run succeeds, and nothing stale is left.
 
+#![expect(clippy::print_stdout, reason = "says what was left, and what is left out")]
+
 mod world;
 
 use std::{
@@ -301,8 +303,10 @@ fn links_lead_nowhere_else() {
     untouched();
 }
 
+type Meddle = fn(&Path);
+
 /// What somebody does to a file while it is read.
-const MEDDLING: [(&str, fn(&Path)); 4] = [
+const MEDDLING: [(&str, Meddle); 4] = [
     ("grows", |path| {
         let mut file = fs::File::options().append(true).open(path).expect("opened");
         file.write_all(b"2026-10-15T10:00:00Z,206019999999999,a-1\n").expect("written");

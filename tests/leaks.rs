@@ -66,15 +66,13 @@ fn a_good_run_is_blind_to_identifiers() {
         let file = write_events(&folder.path().join("in"), &format!("{form:?}"), form, &rows);
         let out = folder.path().join("out/release");
         let (list, lives) = (list.display().to_string(), lives.display().to_string());
-        let output = run(
-            std::slice::from_ref(&file),
-            &cells,
-            &out,
-            &["--opt-out", &list, "--residence", &lives, "--progress", "always"],
-        );
-        succeeded(&output);
-        clean_output("run", &output);
-        clean_files(&folder.path().join("out"));
+        for said in [["--progress", "always"], ["--log", "json"]] {
+            let lists = ["--opt-out", &list, "--residence", &lives];
+            let output = run(std::slice::from_ref(&file), &cells, &out, &[&lists[..], &said].concat());
+            succeeded(&output);
+            clean_output("run", &output);
+            clean_files(&folder.path().join("out"));
+        }
         for command in
             [throng().arg("verify").arg(&out), throng().arg("inspect").arg(&file).arg("--cells").arg(&cells)]
         {
@@ -124,11 +122,13 @@ fn errors_quote_nothing() {
     files_.push(("Parquet cut in half".to_owned(), path));
     for (fault, path) in &files_ {
         let out = folder.path().join("out/release");
-        let output = run(std::slice::from_ref(path), &cells, &out, &[]);
-        assert_eq!(output.status.code(), Some(3), "{fault}: {}", said(&output));
-        assert!(!out.exists(), "{fault} gave a release");
-        clean_output(fault, &output);
-        clean_output(fault, &throng().arg("inspect").arg(path).output().expect("runs"));
+        for log in ["text", "json"] {
+            let output = run(std::slice::from_ref(path), &cells, &out, &["--log", log]);
+            assert_eq!(output.status.code(), Some(3), "{fault}: {}", said(&output));
+            assert!(!out.exists(), "{fault} gave a release");
+            clean_output(fault, &output);
+            clean_output(fault, &throng().args(["inspect", "--log", log]).arg(path).output().expect("runs"));
+        }
         clean_output(
             fault,
             &throng().arg("inspect").arg(path).arg("--cells").arg(&cells).output().expect("runs"),
@@ -171,9 +171,12 @@ fn tables_with_identifiers_in_the_wrong_place_are_not_quoted() {
         if flag != "--cells" {
             command.arg("--cells").arg(&cells);
         }
-        let output = command.output().expect("runs");
-        assert!(matches!(output.status.code(), Some(2 | 3)), "{flag} {i}: {}", said(&output));
-        clean_output(flag, &output);
+        for log in ["text", "json"] {
+            let output = if log == "json" { command.args(["--log", log]).output() } else { command.output() };
+            let output = output.expect("runs");
+            assert!(matches!(output.status.code(), Some(2 | 3)), "{flag} {i}: {}", said(&output));
+            clean_output(flag, &output);
+        }
     }
     assert!(!folder.path().join("out/release").exists());
 }

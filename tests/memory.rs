@@ -1,6 +1,8 @@
 //! Once people are counted, no identifier is left in the memory of the process: not in what was freed, not on a stack,
 //! not in a decoder's buffers. It is looked at from outside, byte by byte, while the run waits to say that it is done.
 
+#![expect(clippy::print_stdout, reason = "says what is left out")]
+
 mod world;
 
 use std::{

@@ -59,6 +59,7 @@ pub(crate) enum Command {
 const RUN_EXAMPLES: &str = "Examples:
   throng run --events day/*.parquet --cells cells.csv --from 2026-10-15 --out release
   throng run --config throng.toml --k 50
+  throng run --config throng.toml --log json 2> run.log
   throng run --preset multimno --events mno_events --cells mno_network --places es/ --from 2023-01-08 --out release
 
 The ledger, which never leaves the company, is written beside the release unless --ledger says where.";
@@ -116,6 +117,10 @@ pub(crate) struct Settings {
     /// The folder of the internal account, one run's at a time [default: `ledger` beside the release]
     #[arg(long, value_name = "DIR")]
     pub(crate) ledger: Option<PathBuf>,
+    /// The file that keeps a few totals of each released day, to compare the next with [default: `history.json` in the
+    /// ledger]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
     /// Replaces a release of the same days that was made in another way; the manifest says so
     #[arg(long)]
     pub(crate) supersede: bool,
@@ -180,6 +185,9 @@ pub(crate) struct Settings {
     /// Whether progress is shown [default: auto, on a terminal alone]
     #[arg(long, value_name = "WHEN")]
     pub(crate) progress: Option<When>,
+    /// What is written on standard error: words for people, or JSON, one object a line, and no progress [default: text]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) log: Option<LogForm>,
     /// Files to write beside each Parquet file, separated by commas [default: none]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) format: Vec<FormatName>,
@@ -231,6 +239,9 @@ pub(crate) struct VerifyArgs {
     /// The ledger of the run, whose witnesses are checked
     #[arg(long, value_name = "DIR")]
     pub(crate) ledger: Option<PathBuf>,
+    /// What is written on standard error: words for people, or JSON, one object a line
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) log: LogForm,
 }
 
 #[derive(Args)]
@@ -274,6 +285,9 @@ pub(crate) struct InspectArgs {
     /// A config whose columns are used
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// What is written on standard error: words for people, or JSON, one object a line
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) log: LogForm,
 }
 
 #[derive(Args)]
@@ -396,6 +410,9 @@ pub(crate) struct SynthArgs {
     /// Whether progress is shown
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) progress: When,
+    /// What is written on standard error: words for people, or JSON, one object a line
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub(crate) log: LogForm,
 }
 
 /// How the generator writes events.
@@ -430,6 +447,17 @@ pub(crate) enum When {
     Always,
     /// Not at all
     Never,
+}
+
+/// What is written on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogForm {
+    /// Words, for people
+    #[default]
+    Text,
+    /// One JSON object a line, for programs
+    Json,
 }
 
 /// The name of a report, or `all` for every one that there is a table for.

@@ -24,8 +24,10 @@ use throng_ingest::{CellColumns, Places};
 use crate::{
     args::{BenchArgs, Contestant},
     failure::Failure,
-    speak::{say, thousands, warning},
+    log,
+    speak::{say, thousands},
     synth,
+    watch::warning,
 };
 
 /// What `presence` is timed on besides: whatever needs no further table.
@@ -161,7 +163,13 @@ impl<'a> Track<'a> {
                 let there = self.has(&peer);
                 if !there {
                     let (what, module) = (contestant.what(), peer.module);
-                    warning(&format!("{what} is left out: no Python module {module}, or no {}", peer.script));
+                    let script = peer.script;
+                    log::warning(&warning(
+                        "peer_left_out",
+                        format!("{what} is left out: no Python module {module}, or no {script}"),
+                        format!("install {module} where --python looks, or leave it out by --only"),
+                        serde_json::json!({}),
+                    ));
                 }
                 there
             }

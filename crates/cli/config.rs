@@ -13,8 +13,9 @@ use throng_ingest::{CellColumns, EventColumns, EventFormat};
 use throng_schema::{Calendar, Format, Window};
 
 use crate::{
-    args::{Expand, Preset, ReportName, Settings, When},
+    args::{Expand, LogForm, Preset, ReportName, Settings, When},
     failure::Failure,
+    log,
     settings::{Cleaning, HashSettings, census_columns, machine_prefixes},
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) census_columns: Vec<String>,
     pub(crate) out: PathBuf,
     pub(crate) ledger: PathBuf,
+    /// The file of the totals of released days.
+    pub(crate) history: PathBuf,
     pub(crate) columns: EventColumns,
     pub(crate) format: EventFormat,
     pub(crate) cell_columns: CellColumns,
@@ -83,8 +86,12 @@ pub(crate) struct Plan {
 pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, error))?;
     let mut settings: Settings = toml::from_str(&text).map_err(|error| {
+        if asks_for_json(&text) {
+            log::speak_as(LogForm::Json);
+        }
         let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
         Failure::usage(anyhow!("{}, line {line}: {}", path.display(), without_content(error.message())))
+            .next_step("correct that line; throng.toml in the project explains every setting")
     })?;
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let under = |path: &mut PathBuf| *path = base.join(&*path);
@@ -93,6 +100,7 @@ pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
         &mut settings.cells,
         &mut settings.out,
         &mut settings.ledger,
+        &mut settings.history,
         &mut settings.opt_out,
         &mut settings.machines,
         &mut settings.residence,
@@ -104,6 +112,13 @@ pub(crate) fn read(path: &Path) -> Result<Settings, Failure> {
         under(path);
     }
     Ok(settings)
+}
+
+/// Whether a config that cannot be used asks for its errors as JSON, as far as that can be seen.
+fn asks_for_json(text: &str) -> bool {
+    let settings = text.lines().take_while(|line| !line.trim_start().starts_with('['));
+    let mut log = settings.filter_map(|line| line.trim().strip_prefix("log")?.trim_start().strip_prefix('='));
+    log.any(|value| value.trim_start().starts_with("\"json\""))
 }
 
 /// The parser's words without what they quote, for who hands over the wrong file: names of settings alone stay.
@@ -128,6 +143,7 @@ impl Settings {
             to: if self.from.is_some() { self.to } else { self.to.or(other.to) },
             out: self.out.or(other.out),
             ledger: self.ledger.or(other.ledger),
+            history: self.history.or(other.history),
             places: list(self.places, other.places),
             opt_out: self.opt_out.or(other.opt_out),
             machines: self.machines.or(other.machines),
@@ -149,6 +165,7 @@ impl Settings {
             threads: self.threads.or(other.threads),
             memory: self.memory.or(other.memory),
             progress: self.progress.or(other.progress),
+            log: self.log.or(other.log),
             format: list(self.format, other.format),
             opt_out_hash: self.opt_out_hash.or(other.opt_out_hash),
             machine_prefixes: list(self.machine_prefixes, other.machine_prefixes),
@@ -255,6 +272,8 @@ impl Settings {
         }
         let ledger = self.ledger.unwrap_or_else(|| out.parent().unwrap_or(Path::new("")).join("ledger"));
         refuse_ledger_in_release(&ledger, &out)?;
+        let history = self.history.unwrap_or_else(|| ledger.join(throng_aggregator::HISTORY));
+        refuse_history_in_release(&history, &out)?;
         if expansion.people(threshold.k(), 0) < 1 {
             return Err(Failure::usage(anyhow!(
                 "--expansion {} makes no person of {} devices; expected k times the factor to be 1 or more",
@@ -303,6 +322,7 @@ impl Settings {
             residence: self.residence,
             out,
             ledger,
+            history,
             columns,
             format,
             cell_columns,
@@ -379,14 +399,28 @@ fn refuse_ledger_in_release(ledger: &Path, out: &Path) -> Result<(), Failure> {
             "--ledger and --out lie in each other; expected the ledger outside the release"
         )));
     }
-    let in_a_release =
-        |path: &Path| path.ancestors().skip(1).any(|above| above.join("manifest.json").exists());
     if in_a_release(&ledger) || in_a_release(&out) || ledger.join("manifest.json").exists() {
         return Err(Failure::usage(anyhow!(
             "--ledger or --out lies in a folder with a manifest.json; expected neither within another release"
         )));
     }
     Ok(())
+}
+
+/// The history counts what the release may withhold, so it must not lie there either.
+fn refuse_history_in_release(history: &Path, out: &Path) -> Result<(), Failure> {
+    let (history, out) = (real(history)?, real(out)?);
+    if history.starts_with(&out) || in_a_release(&history) {
+        return Err(Failure::usage(anyhow!(
+            "--history lies in a release; expected a file outside it, for example {} in the ledger",
+            throng_aggregator::HISTORY
+        )));
+    }
+    Ok(())
+}
+
+fn in_a_release(path: &Path) -> bool {
+    path.ancestors().skip(1).any(|above| above.join("manifest.json").exists())
 }
 
 /// Where a path leads that may not be there yet: links are followed as far as there is something, and no `..` is left.

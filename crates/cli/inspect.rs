@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde_json::{Value, json};
 use throng_anonymiser::{Crowd, Frame, GatherError, Share, Sitting, Subscribers};
 use throng_ingest::{
     CellColumns, Clock, EventColumns, EventFormat, Events, IngestError, Places, Reason, Tally,
@@ -12,10 +13,12 @@ use throng_schema::{Calendar, CellPlan, Window};
 use crate::{
     args::{InspectArgs, Settings, When},
     config::{self, DEFAULT_ZONE, expired_before_us, today},
-    failure::Failure,
+    failure::{Failure, Kind},
+    log,
     progress::Bar,
     run::{ingest_failure, input_failure, rows_table},
     speak::{say, table, thousands},
+    watch,
 };
 
 /// The years that an inspection looks at; what lies outside is `outside_window`.
@@ -27,6 +30,9 @@ const MEMORY: usize = 1 << 30;
 
 /// Says what the files hold: as events if they have the columns of events, else as a cell plan.
 pub(crate) fn inspect(args: InspectArgs) -> Result<(), Failure> {
+    log::speak_as(args.log);
+    let named: Value = args.paths.iter().map(|path| path.display().to_string()).collect();
+    log::info("begun", "files are inspected", json!({ "paths": named }));
     let mut settings = match &args.config {
         Some(path) => config::read(path)?,
         None => Settings::default(),
@@ -49,7 +55,7 @@ pub(crate) fn inspect(args: InspectArgs) -> Result<(), Failure> {
     };
     match open(&args.paths, columns, format, &zone, as_of, plan.clone()) {
         Ok((events, bar)) => inspect_events(&events, &bar, plan.as_deref(), &zone),
-        Err(Failure::Inputs(error)) if lacks_a_column(&error) => {
+        Err(Failure { kind: Kind::Inputs, error, .. }) if lacks_a_column(&error) => {
             inspect_cells(&args, &cell_columns, &places, &zone).map_err(|as_cells| {
                 Failure::inputs(anyhow::anyhow!(
                     "neither events nor a cell plan\nas events: {error:#}\nas a cell plan: {as_cells}"
@@ -77,7 +83,8 @@ fn open(
     let expired_before_us = expired_before_us(as_of, &calendar)?;
     let clock = Clock { zone: zone.clone(), expired_before_us, from_us: FROM_US, until_us: UNTIL_US };
     let files = throng_ingest::find_files(paths).map_err(ingest_failure)?;
-    let bar = Arc::new(Bar::new(When::Auto, "inspecting", 0));
+    let progress = if log::is_json() { When::Never } else { When::Auto };
+    let bar = Arc::new(Bar::new(progress, "inspecting", 0));
     let progress: Arc<dyn throng_ingest::Progress> = bar.clone();
     let events = Events::open(files, columns, format, clock, plan, progress).map_err(ingest_failure)?;
     bar.stage("inspecting".to_owned(), events.estimated_rows());
@@ -126,6 +133,10 @@ fn inspect_events(
             say(&format!("first bad {}: {bad}", file.path.display()))?;
         }
     }
+    let mut told = watch::rows(&tally, "rows_usable");
+    told.extend([("exit_code".to_owned(), 0.into()), ("devices".to_owned(), counted.devices.into())]);
+    told.insert("devices_whole".to_owned(), whole.into());
+    log::info("ended", "events inspected", Value::Object(told));
     let devices =
         if whole { thousands(counted.devices) } else { format!("more than {}", thousands(counted.devices)) };
     say(&format!("devices   {devices}"))?;
@@ -155,6 +166,9 @@ fn inspect_cells(
     zone: &TimeZone,
 ) -> Result<(), Failure> {
     let (_, summary) = throng_ingest::cell_plan(&args.paths, columns, places, zone).map_err(input_failure)?;
+    let told =
+        json!({ "exit_code": 0, "rows": summary.rows, "cells": summary.cells, "outside": summary.outside });
+    log::info("ended", "a cell plan inspected", told);
     let rows = [
         ("rows", summary.rows),
         ("cells", summary.cells as u64),

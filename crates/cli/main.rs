@@ -6,6 +6,8 @@ mod bench;
 mod config;
 mod failure;
 mod inspect;
+mod log;
+mod next_step;
 mod privacy;
 mod progress;
 mod run;
@@ -13,14 +15,20 @@ mod settings;
 mod speak;
 mod synth;
 mod verify;
+mod watch;
 
-use std::{alloc::System, panic::AssertUnwindSafe, process::ExitCode};
+use std::{
+    alloc::System,
+    ffi::{OsStr, OsString},
+    panic::AssertUnwindSafe,
+    process::ExitCode,
+};
 
 use clap::{CommandFactory, Parser};
 use zeroizing_alloc::ZeroAlloc;
 
 use crate::{
-    args::{Cli, Command},
+    args::{Cli, Command, LogForm},
     failure::Failure,
 };
 
@@ -30,19 +38,52 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     privacy::shut();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return refused(&refusal),
+    };
     // A bug ends the run as a failure, and what it printed was its place in the code alone.
     match std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(cli.command))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(failure)) => {
-            speak::error(&failure);
+            log::error(&failure);
             failure.code()
         }
         Err(_) => ExitCode::from(1),
     }
 }
 
+/// What ends before a command has begun: wrong flags, or a question for help.
+fn refused(refusal: &clap::Error) -> ExitCode {
+    if refusal.use_stderr() && asks_for_json(std::env::args_os()) {
+        log::speak_as(LogForm::Json);
+        let text = refusal.render().to_string();
+        let failure = Failure::usage(anyhow::anyhow!(text.trim_start_matches("error: ").to_owned()));
+        log::error(&failure);
+        return failure.code();
+    }
+    let _ = refusal.print();
+    ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
+}
+
+/// Whether flags that cannot be used ask for the log in JSON.
+fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
+    let args: Vec<OsString> = args.collect();
+    let of_two = |pair: &[OsString]| pair[0] == OsStr::new("--log") && pair[1] == OsStr::new("json");
+    args.iter().any(|arg| arg == OsStr::new("--log=json")) || args.windows(2).any(of_two)
+}
+
 fn dispatch(command: Command) -> Result<(), Failure> {
+    log::speak_of(match &command {
+        Command::Run(_) => "run",
+        Command::Verify(_) => "verify",
+        Command::Attack(_) => "attack",
+        Command::Synth(_) => "synth",
+        Command::Bench(_) => "bench",
+        Command::Inspect(_) => "inspect",
+        Command::Completions { .. } => "completions",
+        Command::Man { .. } => "man",
+    });
     match command {
         Command::Run(args) => run::run(*args),
         Command::Verify(args) => verify::verify(&args),

@@ -1,50 +1,56 @@
 //! `throng run`: the pipeline, from files to a release.
 
-use std::{
-    io,
-    ops::Range,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, ops::Range, sync::Arc};
 
 use anyhow::anyhow;
 use bytesize::ByteSize;
 use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use throng_aggregator::{
-    Claim, Expansion, FileRows, Further, Geometries, Kept, Ledger, Parameters, Release, ReleaseError, Report,
-    Reports, Seal, Stage, Summary, WitnessFile,
+    Claim, DayAccount, Expansion, FileRows, Further, Geometries, HeldLedger, Kept, Ledger, Parameters,
+    Prepared, Reading, Release, ReleaseError, Remembered, Report, Reports, Seal, Summary, Warning,
+    WitnessFile,
 };
 use throng_anonymiser::{
     Carried, Counted, Crowd, Exit, Found, Frame, GatherError, Share, Shares, Source, Subscribers,
 };
-use throng_ingest::{Clock, Events, IngestError, Places, Reason, Tally};
+use throng_ingest::{Clock, Events, FileTally, IngestError, Places, Reason, Tally};
 use throng_schema::{Calendar, Occasion};
 
 use crate::{
-    args::RunArgs,
+    args::{LogForm, RunArgs, When},
     config::{self, Plan},
     failure::Failure,
+    log,
     progress::Bar,
-    speak::{percent, say, table, thousands, warning},
+    speak::{percent, say, table, thousands},
+    watch::{self, Watch, warning},
 };
 
 /// Runs the pipeline as flags and config say.
 pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
-    let settings = match &args.config {
+    // A flag speaks before the config has been read, and wins over it.
+    log::speak_as(args.settings.log.unwrap_or_default());
+    let mut settings = match &args.config {
         Some(path) => args.settings.or(config::read(path)?),
         None => args.settings,
     };
+    log::speak_as(settings.log.unwrap_or_default());
+    if settings.log == Some(LogForm::Json) {
+        settings.progress = Some(When::Never);
+    }
     let plan = settings.into_plan()?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build().map_err(Failure::failed)?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build();
+    let pool = pool.map_err(|error| Failure::failed(error).next_step("lower --threads"))?;
     pool.install(|| pipeline(&plan))
 }
 
 /// The whole program in one paragraph: one day after the other, so that memory does not grow with the days.
 fn pipeline(plan: &Plan) -> Result<(), Failure> {
-    let mut stages = Stages::start();
+    let mut watch = Watch::begin(plan);
     let claim = Claim::new(&plan.out).map_err(release_failure)?;
-    throng_aggregator::try_ledger(&plan.ledger).map_err(release_failure)?;
-    let (room, further) = Room::furnish(plan)?;
+    let held = HeldLedger::hold(&plan.ledger).map_err(release_failure)?;
+    let (room, further) = Room::furnish(plan, &mut watch)?;
     let (parameters, expansion) = (room.parameters(plan), &room.expansion);
     let seal = Seal::find(&claim, &parameters, plan.supersede).map_err(release_failure)?;
     let (reports, events) = (&room.reports, room.events(plan)?); // raw rows, rejected or admitted
@@ -54,46 +60,51 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let (mut exit, carried) = (Exit::new(plan.policy), Carried::default());
     let (mut account, mut summary) = (Account::default(), Summary::default());
     let mut kept = Kept::new(reports);
-    stages.end("prepare");
+    watch.end("prepare", None);
     for day in reports.calendar().days() {
         let today = reports.today(day);
+        let title = today.title();
         // Identifiers end here; nobody can read the counts.
         let sitting = room.sitting(plan, reports.context_us(day), &events, carried.bytes())?;
-        let counted = sitting.count(&today.title(), &mut account, |crowd| {
+        let (counted, reading) = sitting.count(&title, &mut account, |crowd| {
             throng_aggregator::count(crowd, &today, &room.subscribers, &carried)
         })?;
-        account.add(&counted.found);
-        stages.end("read and count");
+        let found = account.add(&counted.found);
+        watch.end("read and count", Some(&title));
         check_rejected(account.tally(), plan)?;
         let Counted { tables, sparse, .. } = counted;
         let protected = exit.protect(tables, &today.guards(), sparse, &today.pair_guards()); // small groups end here
         today.keep(&protected, &mut exit);
-        stages.end("protect");
+        watch.end("protect", Some(&title));
         release.day(&today, &protected).map_err(release_failure)?;
         witnesses.add(&today, &protected.witnesses).map_err(Failure::failed)?;
-        summary.add(&today, &protected, expansion).map_err(Failure::failed)?;
+        let cells = summary.add(&today, &protected, expansion).map_err(Failure::failed)?;
         kept.add(&today, &protected, expansion);
-        stages.end("write");
+        watch.end("write", Some(&title));
+        watch.day(day.date, today.seen(), reading, found, cells);
     }
     let mut gatherings = Vec::new();
     for gathering in reports.gatherings() {
+        let title = gathering.title();
         let sitting = room.sitting(plan, gathering.context_us(), &events, carried.bytes())?;
-        let counted = sitting
-            .count(&gathering.title(), &mut account, |crowd| gathering.count(crowd, &room.subscribers))?;
-        stages.end("read and count");
+        let (counted, reading) =
+            sitting.count(&title, &mut account, |crowd| gathering.count(crowd, &room.subscribers))?;
+        watch.end("read and count", Some(&title));
         let protected = throng_anonymiser::protect_guests(counted, &gathering.guard(&kept), &plan.policy);
         kept.add_guests(&gathering, &protected, &mut exit);
         gatherings.push((gathering, protected));
-        stages.end("protect");
+        watch.end("protect", Some(&title));
+        watch.occasions(title, reading);
     }
     room.bar.done();
     let Settled { tally, passes } = account.settled()?;
     check_rejected(&tally, plan)?;
+    let days = watch.compare(plan, share_rejected(&tally));
     let (devices, bytes_carried) = (carried.people(), carried.bytes());
     if reports.makes(Report::Frequency) {
         let (tree, covered, groups, classes) = reports.window_guard();
         let window = exit.window(&reports.count_window(carried), tree, covered, groups, &classes);
-        stages.end("protect");
+        watch.end("protect", None);
         release.window(&window).map_err(release_failure)?;
         summary.add_window(&window, reports);
     }
@@ -101,43 +112,35 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         release.occasions(&gatherings, &kept).map_err(release_failure)?;
     }
     let ready = release.close(parameters, &room.credits, &seal).map_err(release_failure)?;
-    stages.end("write");
-    let ledger = Ledger {
-        throng: env!("CARGO_PKG_VERSION"),
-        manifest_blake3: ready.manifest_blake3().to_owned(),
-        as_of: plan.as_of.to_string(),
-        run: file_rows(None, tally.rows_read(), tally.admitted(), &tally.rejected()),
-        files: tally
-            .files
-            .iter()
-            .map(|file| {
-                file_rows(
-                    Some(file.path.display().to_string()),
-                    file.rows_read,
-                    file.admitted,
-                    &file.rejected,
-                )
-            })
-            .collect(),
-        devices_seen: devices,
-        opted_out_listed: room.opted_out,
-        machines_listed: room.machines,
-        passes,
-        bytes_carried,
-        memory_peak_bytes: memory_peak_bytes(),
-        withheld: summary.withheld.clone(),
-        cells: summary.cells.clone(),
-        timings: stages.ended.clone(),
-    };
-    // Both are on the disk before the release moves: where there is no room for them, there is no release either.
+    watch.end("write", None);
+    let (room, tally, summary, prepared) = (&room, &tally, &summary, room.prepared(&events));
+    let done = Done { plan, room, tally, passes, devices, bytes_carried, summary, prepared };
+    // The ledger is on the disk before the release moves: where there is no room for it, there is no release either.
     let witnesses = witnesses.close().map_err(Failure::failed)?;
-    let ledger = throng_aggregator::write_ledger(&ledger, &plan.ledger).map_err(Failure::failed)?;
+    // Before the account, so that a warning of it is in the account.
+    let history = watch::remember(plan, &days, &held).map_err(|warning| watch.warn(warning)).ok();
+    let ledger = done.ledger(ready.manifest_blake3().to_owned(), days, &watch);
+    let account = throng_aggregator::write_ledger(&ledger, &plan.ledger).map_err(Failure::failed)?;
     ready.publish().map_err(release_failure)?;
     drop(claim);
-    witnesses.place().map_err(Failure::failed)?;
-    let ledger_path = ledger.place().map_err(Failure::failed)?;
-    say(&closing(plan, &room, &tally, devices, &summary, &stages)?)?;
-    say(&format!("ledger    {} (internal: it never leaves)", ledger_path.display()))
+    let placed = witnesses.place().and_then(|_| history.map(Remembered::place).transpose());
+    let path = placed.and_then(|_| account.place()).map_err(|error| done.without_ledger(error))?;
+    say(&done.closing(&watch)?)?;
+    say(&format!("ledger    {} (internal: it never leaves)", path.display()))?;
+    done.tell(&ledger, &watch);
+    Ok(())
+}
+
+/// A run whose release is whole.
+struct Done<'a> {
+    plan: &'a Plan,
+    room: &'a Room,
+    tally: &'a Tally,
+    passes: u64,
+    devices: u64,
+    bytes_carried: u64,
+    summary: &'a Summary,
+    prepared: Prepared,
 }
 
 /// Everything that stands ready before the first event is read.
@@ -150,7 +153,7 @@ struct Room {
     plan: Arc<throng_schema::CellPlan>,
     reports: Reports,
     bar: Arc<Bar>,
-    notes: Vec<String>,
+    prepared: Prepared,
 }
 
 /// What became of the rows, over all days.
@@ -176,14 +179,18 @@ impl Account {
         self.tally.as_ref().unwrap_or(&NONE)
     }
 
-    fn add(&mut self, found: &[Vec<u64>; Found::ALL.len()]) {
-        let Some(sums) = &mut self.found else {
-            self.found = Some(found.clone());
-            return;
-        };
-        for (sums, found) in sums.iter_mut().zip(found) {
-            sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
+    /// Adds the rows that the crowd of a day took out; gives them by reason.
+    fn add(&mut self, found: &[Vec<u64>; Found::ALL.len()]) -> Map<String, Value> {
+        match &mut self.found {
+            None => self.found = Some(found.clone()),
+            Some(sums) => {
+                for (sums, found) in sums.iter_mut().zip(found) {
+                    sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
+                }
+            }
         }
+        let rows = found.iter().map(|by_file| Value::from(by_file.iter().sum::<u64>()));
+        Found::ALL.map(|found| reason(found).as_str().to_owned()).into_iter().zip(rows).collect()
     }
 
     fn settled(self) -> Result<Settled, Failure> {
@@ -207,19 +214,19 @@ fn reason(found: Found) -> Reason {
 }
 
 impl Room {
-    fn furnish(plan: &Plan) -> Result<(Self, Further), Failure> {
+    fn furnish(plan: &Plan, watch: &mut Watch) -> Result<(Self, Further), Failure> {
         let places = if plan.places.is_empty() { Places::belgium() } else { Places::read(&plan.places) }
             .map_err(input_failure)?;
-        let mut notes = Vec::new();
+        let mut prepared = Prepared { places: places.tree.len() as u64, ..Prepared::default() };
         let zone = plan.calendar.zone();
         let (cells, summary) =
             throng_ingest::cell_plan(std::slice::from_ref(&plan.cells), &plan.cell_columns, &places, zone)
                 .map_err(input_failure)?;
+        prepared.cell_rows = summary.rows;
+        prepared.cells = cells.cells() as u64;
+        prepared.cells_outside = summary.outside;
         if summary.outside > 0 {
-            let (outside, rows) = (thousands(summary.outside), thousands(summary.rows));
-            notes.push(format!(
-                "{outside} of {rows} rows of the cell plan cover no known place; their events are nowhere"
-            ));
+            watch.warn(cells_outside(summary.outside, summary.rows));
         }
         let mut subscribers = Subscribers::new().map_err(Failure::failed)?;
         let (opted_out, machines) = list_subscribers(plan, &mut subscribers)?;
@@ -231,11 +238,9 @@ impl Room {
                 }
             };
             let rows = throng_ingest::residences(path, &places.tree, reside).map_err(input_failure)?;
-            if !plan.asks_for_homes() {
-                let rows = thousands(rows);
-                notes.push(format!(
-                    "the residence table was checked ({rows} rows); no report of this run uses it"
-                ));
+            prepared.residence_rows = rows;
+            if !asked {
+                watch.warn(residence_unused(rows));
             }
         }
         let occasions = match &plan.occasions {
@@ -262,21 +267,28 @@ impl Room {
             (plan.hold_us, plan.min_stay_us),
             throng_ingest::country_of_mcc,
         );
-        let reports = reports
-            .with_occasions(within_window(occasions, &plan.calendar, &mut notes))
-            .with_expansion(&expansion)
-            .with_sifting(plan.sifting());
+        let (within, left_out) = within_window(occasions, &plan.calendar);
+        (prepared.occasions, prepared.occasions_left_out) = (within.len() as u64, left_out.len() as u64);
+        if let Some(first) = left_out.first() {
+            watch.warn(occasions_left_out(left_out.len(), first));
+        }
+        let reports = reports.with_occasions(within).with_expansion(&expansion).with_sifting(plan.sifting());
         let passed_over = throng_ingest::passed_over(&plan.events);
+        prepared.files_passed_over = passed_over.len() as u64;
         if let Some(first) = passed_over.first() {
-            let (files, first) = (passed_over.len(), first.display());
-            notes.push(format!(
-                "{files} files in the folders of events were passed over for their ending, the first {first}"
-            ));
+            watch.warn(files_passed_over(passed_over.len(), first));
         }
         let bar = Arc::new(Bar::new(plan.progress, "reading", 0));
+        let plan = cells;
         let room =
-            Self { subscribers, opted_out, machines, expansion, credits, plan: cells, reports, bar, notes };
+            Self { subscribers, opted_out, machines, expansion, credits, plan, reports, bar, prepared };
         Ok((room, further))
+    }
+
+    /// What stands ready, the event files among it.
+    fn prepared(&self, events: &Events) -> Prepared {
+        let (event_files, event_bytes) = (events.paths().len() as u64, events.bytes());
+        Prepared { event_files, event_bytes, ..self.prepared.clone() }
     }
 
     /// The parameters of the release: those of the plan, and which table of factors was used.
@@ -344,13 +356,14 @@ impl Sitting<'_> {
         title: &str,
         account: &mut Account,
         count: impl Fn(Crowd) -> Counted,
-    ) -> Result<Counted, Failure> {
+    ) -> Result<(Counted, Reading), Failure> {
         let Self { events, frame, .. } = self;
         let mut shares = Shares::planned(planned_passes(self.bytes, frame.memory));
-        let (mut sum, mut first, mut pass) = (None::<Counted>, None::<Tally>, 0);
+        let (mut sum, mut first, mut reading) = (None::<Counted>, None::<Tally>, Reading::default());
         while let Some(share) = shares.take() {
-            pass += 1;
+            reading.passes += 1;
             account.passes += 1;
+            let pass = reading.passes;
             let (mut crowd, tally) = match &account.tally {
                 None => {
                     self.announce(title, pass, shares.remaining(), events.estimated_rows());
@@ -362,8 +375,13 @@ impl Sitting<'_> {
                     self.gather(&again, share)?
                 }
             };
+            reading.rows_scanned += tally.rows_read();
+            reading.crowd_bytes = reading.crowd_bytes.max(crowd.bytes());
             match (&account.tally, &first) {
-                (None, _) => account.tally = Some(tally),
+                (None, _) => {
+                    watch::tell_judged(&tally);
+                    account.tally = Some(tally);
+                }
                 (Some(_), None) => first = Some(tally),
                 (Some(_), Some(first)) => unchanged(first, &tally)?,
             }
@@ -383,8 +401,10 @@ impl Sitting<'_> {
                 None => counted,
                 Some(sum) => sum.absorb(counted),
             });
+            tell_pass(title, &reading, shares.remaining());
         }
-        sum.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))
+        let sum = sum.ok_or_else(|| Failure::failed(anyhow!("nobody was counted, not even nobody")))?;
+        Ok((sum, reading))
     }
 
     fn gather<S: Source<Error = IngestError>>(
@@ -403,17 +423,61 @@ impl Sitting<'_> {
     }
 }
 
-/// Only an occasion of which everything is read can be told of.
-fn within_window(occasions: Vec<Occasion>, calendar: &Calendar, notes: &mut Vec<String>) -> Vec<Occasion> {
+/// Says that one reading has ended, of a day or occasions that may need several.
+fn tell_pass(of: &str, reading: &Reading, more: usize) {
+    log::info(
+        "pass_ended",
+        &format!("{of}: pass {} read, {more} more", reading.passes),
+        json!({
+            "of": of,
+            "pass": reading.passes,
+            "more": more,
+            "rows_scanned": reading.rows_scanned,
+            "crowd_bytes": reading.crowd_bytes,
+            "memory_peak_bytes": watch::memory_peak_bytes(),
+        }),
+    );
+}
+
+/// Only an occasion of which everything is read can be told of: those within the window, and the others.
+fn within_window(occasions: Vec<Occasion>, calendar: &Calendar) -> (Vec<Occasion>, Vec<Occasion>) {
     let whole = |occasion: &Occasion| {
         calendar.start_us() <= occasion.from_us && occasion.until_us <= calendar.end_us()
     };
-    let (within, left_out): (Vec<_>, Vec<_>) = occasions.into_iter().partition(whole);
-    if let Some(first) = left_out.first() {
-        let n = left_out.len();
-        notes.push(format!("{n} occasions do not lie within the days of this run, the first {}", first.code));
-    }
-    within
+    occasions.into_iter().partition(whole)
+}
+
+fn cells_outside(outside: u64, rows: u64) -> Warning {
+    let text = format!(
+        "{} of {} rows of the cell plan cover no known place; their events are nowhere",
+        thousands(outside),
+        thousands(rows)
+    );
+    let next_step =
+        "nothing, if these cells stand over the border or at sea; else correct their place in the plan";
+    warning("cells_outside", text, next_step, json!({ "rows": rows, "outside": outside }))
+}
+
+fn residence_unused(rows: u64) -> Warning {
+    let text =
+        format!("the residence table was checked ({} rows); no report of this run uses it", thousands(rows));
+    let next_step = "leave --residence out, or ask for the report residence by --reports";
+    warning("residence_unused", text, next_step, json!({ "rows": rows }))
+}
+
+fn occasions_left_out(n: usize, first: &Occasion) -> Warning {
+    let text = format!("{n} occasions do not lie within the days of this run, the first {}", first.code);
+    let next_step = "nothing, if they are for other days; else widen --from and --to";
+    warning("occasions_left_out", text, next_step, json!({ "occasions": n, "first": first.code }))
+}
+
+fn files_passed_over(n: usize, first: &std::path::Path) -> Warning {
+    let first = first.display().to_string();
+    let text =
+        format!("{n} files in the folders of events were passed over for their ending, the first {first}");
+    let next_step =
+        "move them away, or give event files an ending that is read: .csv, .csv.gz, .csv.zst, .parquet";
+    warning("files_passed_over", text, next_step, json!({ "files": n, "first": first }))
 }
 
 /// What fraction of the window and its context a day and its context are.
@@ -450,9 +514,12 @@ fn crowd_memory(plan: &Plan, reports: &Reports, carried: u64) -> Result<usize, F
     let left = (plan.memory / 8 * 7).saturating_sub(tables);
     if left < CROWD_MEMORY_MIN {
         let (needed, given) = (ByteSize(tables + 2 * CROWD_MEMORY_MIN), ByteSize(plan.memory));
-        return Err(Failure::usage(anyhow!(
+        let text = format!(
             "--memory {given} does not hold the counters of a day, step and number of threads, and what is kept of people between days; expected at least {needed}"
-        )));
+        );
+        let next_step =
+            format!("raise --memory to {needed} or more, lower --threads, or run fewer days at a time");
+        return Err(Failure::usage(anyhow!(text)).next_step(next_step));
     }
     Ok(usize::try_from(left).unwrap_or(usize::MAX))
 }
@@ -483,9 +550,9 @@ fn unchanged(first: &Tally, again: &Tally) -> Result<(), Failure> {
     if rows(first) == rows(again) {
         return Ok(());
     }
-    Err(Failure::failed(anyhow!(
-        "an event file changed while it was read several times; expected it to stay. Nothing was released"
-    )))
+    let text =
+        "an event file changed while it was read several times; expected it to stay. Nothing was released";
+    Err(Failure::failed(anyhow!(text)).next_step("wait until the day's files are complete, then run again"))
 }
 
 /// Events that cannot be read: the inputs' fault, unless nothing is there or the system refuses.
@@ -520,34 +587,21 @@ fn release_failure(error: ReleaseError) -> Failure {
     }
 }
 
-/// Rows that the operator asked to leave out are no fault of the inputs.
-fn asked_for(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::WrongType
-            | Reason::OutsideWindow
-            | Reason::OptedOut
-            | Reason::Machine
-            | Reason::ImpossibleSpeed
-            | Reason::PingPong
-    )
+/// The share of faulty rows among those that were not left out on purpose.
+fn share_rejected(tally: &Tally) -> f64 {
+    let (faulty, judged) = watch::faulty(tally);
+    watch::share(faulty, judged)
 }
 
 /// Refuses inputs of which too much is unusable.
 fn check_rejected(tally: &Tally, plan: &Plan) -> Result<(), Failure> {
-    let rejected = tally.rejected();
-    let of = |wanted: bool| -> u64 {
-        Reason::ALL.into_iter().filter(|r| asked_for(*r) == wanted).map(|r| rejected[r as usize]).sum()
-    };
-    let (left_out, faulty, read) = (of(true), of(false), tally.rows_read());
-    let judged = read - left_out;
-    #[expect(clippy::cast_precision_loss, reason = "a share of rows")]
-    let share = if judged == 0 { 0.0 } else { faulty as f64 / judged as f64 };
+    let (faulty, judged) = watch::faulty(tally);
+    let read = tally.rows_read();
     let trouble = if read == 0 {
         Some("the event files hold no rows; expected at least one".to_owned())
     } else if tally.admitted() == 0 {
         Some(format!("none of {} rows can be used", thousands(read)))
-    } else if share > plan.max_rejected {
+    } else if watch::share(faulty, judged) > plan.max_rejected {
         let (faulty, judged, allowed) = (thousands(faulty), thousands(judged), 100.0 * plan.max_rejected);
         Some(format!("{faulty} of {judged} rows are faulty; --max-rejected allows {allowed} %"))
     } else {
@@ -560,50 +614,28 @@ fn check_rejected(tally: &Tally, plan: &Plan) -> Result<(), Failure> {
             text.push_str(&format!("\n{}: {bad}", file.path.display()));
         }
     }
-    Err(Failure::inputs(anyhow!(text)))
+    Err(Failure::inputs(anyhow!(text))
+        .next_step(watch::after_refusal(tally))
+        .with(watch::rows(tally, "rows_used")))
 }
 
-fn file_rows(
-    path: Option<String>,
-    rows_read: u64,
-    rows_used: u64,
-    rejected: &[u64; Reason::ALL.len()],
-) -> FileRows {
-    let rejected =
-        Reason::ALL.into_iter().map(|r| (r.as_str().to_owned(), rejected[r as usize].into())).collect();
-    FileRows { path, rows_read, rows_used, rejected }
-}
-
-/// Where the time of a run goes.
-struct Stages {
-    last: Instant,
-    ended: Vec<Stage>,
-}
-
-impl Stages {
-    fn start() -> Self {
-        Self { last: Instant::now(), ended: Vec::new() }
-    }
-
-    fn end(&mut self, stage: &'static str) {
-        let seconds = self.last.elapsed().as_secs_f64();
-        self.last = Instant::now();
-        match self.ended.iter_mut().find(|ended| ended.stage == stage) {
-            Some(ended) => ended.seconds += seconds,
-            None => self.ended.push(Stage { stage, seconds }),
-        }
-    }
-
-    fn total(&self) -> Duration {
-        Duration::from_secs_f64(self.ended.iter().map(|stage| stage.seconds).sum())
+/// The rows of one file.
+fn file_rows(file: &FileTally) -> FileRows {
+    let FileTally { path, rows_read, admitted, rejected, .. } = file;
+    FileRows {
+        path: Some(path.display().to_string()),
+        rows_read: *rows_read,
+        rows_used: *admitted,
+        rejected: watch::by_reason(rejected),
+        first_bad: watch::first_bad(file),
     }
 }
 
-/// The most memory that this process had at once, as Linux tells it.
-fn memory_peak_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    peak.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+/// The rows of all files.
+fn all_rows(tally: &Tally) -> FileRows {
+    let (rows_read, rows_used) = (tally.rows_read(), tally.admitted());
+    let rejected = watch::by_reason(&tally.rejected());
+    FileRows { path: None, rows_read, rows_used, rejected, first_bad: None }
 }
 
 /// Rows read, used, and rejected by reason.
@@ -619,61 +651,130 @@ pub(crate) fn rows_table(tally: &Tally) -> String {
     .to_string()
 }
 
-/// What a person reads at a glance.
-fn closing(
-    plan: &Plan,
-    room: &Room,
-    tally: &Tally,
-    devices: u64,
-    summary: &Summary,
-    stages: &Stages,
-) -> Result<String, Failure> {
-    let window = plan.calendar.window();
-    let mut text = vec![format!(
-        "{} to {} ({}), k = {}, {} rows in {:.1} s",
-        window.from(),
-        window.to(),
-        plan.parameters.timezone,
-        plan.parameters.k,
-        thousands(tally.rows_read()),
-        stages.total().as_secs_f64()
-    )];
-    text.push(String::new());
-    text.push(rows_table(tally));
-    text.push(format!("\ndevices   {} in {} cells", thousands(devices), thousands(room.plan.cells() as u64)));
-    text.push(String::new());
-    let levels = summary.cells.iter().map(|count| {
-        let covered = count.published + count.withheld;
-        let numbers = [count.published, count.withheld, count.no_coverage].map(thousands);
-        let [published, withheld, no_coverage] = numbers;
-        vec![
-            format!("{}, {}", count.table, count.level),
-            published,
-            withheld,
-            percent(count.withheld, covered),
-            percent(count.withheld_devices, count.devices),
-            no_coverage,
-        ]
-    });
-    text.push(
-        table(&["numbers", "published", "withheld", "", "of people", "no coverage"], levels).to_string(),
-    );
-    let busiest = summary.busiest(room.reports.tree()).map_err(Failure::failed)?;
-    if !busiest.is_empty() {
-        text.push(String::new());
-        let busiest = busiest.iter().map(|busiest| {
-            let at = Timestamp::from_millisecond(busiest.at_ms).map_err(Failure::failed)?;
-            let at = at.to_zoned(plan.calendar.zone().clone()).strftime("%Y-%m-%d %H:%M").to_string();
-            Ok(vec![format!("{} {}", busiest.place, busiest.name), thousands(busiest.people), at])
-        });
-        text.push(
-            table(&["busiest communes", "people", "at"], busiest.collect::<Result<Vec<_>, Failure>>()?)
-                .to_string(),
+impl Done<'_> {
+    /// The account of the run.
+    fn ledger(&self, manifest_blake3: String, days: Vec<DayAccount>, watch: &Watch) -> Ledger {
+        let Self { plan, room, tally, summary, .. } = self;
+        Ledger {
+            throng: env!("CARGO_PKG_VERSION"),
+            manifest_blake3,
+            begun: log::rfc3339(watch.begun),
+            ended: log::rfc3339(Timestamp::now()),
+            as_of: plan.as_of.to_string(),
+            run: all_rows(tally),
+            share_rejected: share_rejected(tally),
+            files: tally.files.iter().map(file_rows).collect(),
+            devices_seen: self.devices,
+            opted_out_listed: room.opted_out,
+            machines_listed: room.machines,
+            prepared: self.prepared.clone(),
+            passes: self.passes,
+            bytes_carried: self.bytes_carried,
+            threads: plan.threads as u64,
+            memory_bytes: plan.memory,
+            memory_peak_bytes: watch::memory_peak_bytes(),
+            withheld: summary.withheld.clone(),
+            cells: summary.cells.clone(),
+            days,
+            occasions: watch.occasions.clone(),
+            timings: watch.stages.clone(),
+            warnings: watch.warnings.clone(),
+        }
+    }
+
+    /// Tells the log that all went well, and how.
+    fn tell(&self, ledger: &Ledger, watch: &Watch) {
+        let Ledger { run, devices_seen, passes, memory_peak_bytes, timings, warnings, .. } = ledger;
+        let seconds = watch.total().as_secs_f64();
+        let message = format!(
+            "released {} to {}: {} of {} rows used",
+            self.plan.parameters.from,
+            self.plan.parameters.to,
+            thousands(run.rows_used),
+            thousands(run.rows_read)
+        );
+        log::info(
+            "ended",
+            &message,
+            json!({
+                "exit_code": 0,
+                "seconds": (seconds * 1_000.0).round() / 1_000.0,
+                "rows_read": run.rows_read,
+                "rows_used": run.rows_used,
+                "rejected": run.rejected,
+                "share_rejected": ledger.share_rejected,
+                "devices": devices_seen,
+                "passes": passes,
+                "memory_peak_bytes": memory_peak_bytes,
+                "cells": self.summary.by_table(),
+                "timings": timings,
+                "warnings": warnings.len(),
+                "manifest_blake3": ledger.manifest_blake3,
+                "out": self.plan.out.display().to_string(),
+            }),
         );
     }
-    for note in &room.notes {
-        warning(note);
+
+    /// The release is there, and its account is not.
+    fn without_ledger(&self, error: ReleaseError) -> Failure {
+        let text =
+            format!("{error}. The release {} is in place, without its ledger", self.plan.out.display());
+        let next_step = "see that the ledger's disk has room and may be written to, then run again: the release will be \
+                         the same";
+        Failure::failed(anyhow::Error::new(error).context(text)).next_step(next_step)
     }
-    text.push(format!("\nrelease   {} (next: throng verify {0})", plan.out.display()));
-    Ok(text.join("\n"))
+
+    /// What a person reads at a glance.
+    fn closing(&self, watch: &Watch) -> Result<String, Failure> {
+        let Self { plan, room, tally, devices, summary, .. } = self;
+        let window = plan.calendar.window();
+        let mut text = vec![format!(
+            "{} to {} ({}), k = {}, {} rows in {:.1} s",
+            window.from(),
+            window.to(),
+            plan.parameters.timezone,
+            plan.parameters.k,
+            thousands(tally.rows_read()),
+            watch.total().as_secs_f64()
+        )];
+        text.push(String::new());
+        text.push(rows_table(tally));
+        text.push(format!(
+            "\ndevices   {} in {} cells",
+            thousands(*devices),
+            thousands(room.plan.cells() as u64)
+        ));
+        text.push(String::new());
+        let levels = summary.cells.iter().map(|count| {
+            let covered = count.published + count.withheld;
+            let numbers = [count.published, count.withheld, count.no_coverage].map(thousands);
+            let [published, withheld, no_coverage] = numbers;
+            vec![
+                format!("{}, {}", count.table, count.level),
+                published,
+                withheld,
+                percent(count.withheld, covered),
+                percent(count.withheld_devices, count.devices),
+                no_coverage,
+            ]
+        });
+        text.push(
+            table(&["numbers", "published", "withheld", "", "of people", "no coverage"], levels).to_string(),
+        );
+        let busiest = summary.busiest(room.reports.tree()).map_err(Failure::failed)?;
+        if !busiest.is_empty() {
+            text.push(String::new());
+            let busiest = busiest.iter().map(|busiest| {
+                let at = Timestamp::from_millisecond(busiest.at_ms).map_err(Failure::failed)?;
+                let at = at.to_zoned(plan.calendar.zone().clone()).strftime("%Y-%m-%d %H:%M").to_string();
+                Ok(vec![format!("{} {}", busiest.place, busiest.name), thousands(busiest.people), at])
+            });
+            text.push(
+                table(&["busiest communes", "people", "at"], busiest.collect::<Result<Vec<_>, Failure>>()?)
+                    .to_string(),
+            );
+        }
+        text.push(format!("\nrelease   {} (next: throng verify {0})", plan.out.display()));
+        Ok(text.join("\n"))
+    }
 }

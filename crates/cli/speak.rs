@@ -1,20 +1,13 @@
-//! The program's voice: results on standard output, trouble on standard error.
+//! The program's voice on standard output: results. What is said on standard error is in `log`.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::failure::Failure;
-
-/// Says what went wrong.
-pub(crate) fn error(failure: &Failure) {
-    let _ = writeln!(io::stderr(), "error: {failure}");
-}
-
-/// Says what a person should look at, though the run goes on.
-pub(crate) fn warning(text: &str) {
-    let _ = writeln!(io::stderr(), "warning: {text}");
-}
 
 /// Prints a result. A reader that went away is no failure.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
@@ -24,7 +17,10 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
 /// Prints a result as it is.
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::io(Path::new("standard output"), error)
+                .next_step("make room where it is written to; what the command made is in place"))
+        }
         _ => Ok(()),
     }
 }

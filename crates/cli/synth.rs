@@ -2,18 +2,24 @@
 
 use std::{path::Path, time::Instant};
 
+use serde_json::json;
 use throng_synth::{Area, Defects, Format, Parameters, SynthError, generate};
 
 use crate::{
-    args::{BenchArgs, SynthArgs, SynthFormat},
+    args::{BenchArgs, SynthArgs, SynthFormat, When},
     failure::Failure,
+    log,
     progress::Bar,
     speak::{say, table, thousands},
 };
 
 /// Fills the folder and says what is in it.
 pub(crate) fn synth(args: &SynthArgs) -> Result<(), Failure> {
+    log::speak_as(args.log);
     let parameters = parameters(args);
+    let out = args.out.display().to_string();
+    let asked = json!({ "out": out, "subscribers": args.subscribers, "days": args.days, "seed": args.seed });
+    log::info("begun", &format!("{out} is filled"), asked);
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
@@ -21,10 +27,15 @@ pub(crate) fn synth(args: &SynthArgs) -> Result<(), Failure> {
         reason = "an estimate for the bar"
     )]
     let expected = (args.subscribers as f64 * f64::from(args.days) * args.events_per_day) as u64;
-    let bar = Bar::new(args.progress, "writing", expected);
+    let progress = if log::is_json() { When::Never } else { args.progress };
+    let bar = Bar::new(progress, "writing", expected);
     let start = Instant::now();
     let summary = generate(&parameters, &|events| bar.reach(events)).map_err(failure)?;
     bar.done();
+    let (seconds, events) = (start.elapsed().as_secs_f64(), summary.events);
+    let made =
+        json!({ "exit_code": 0, "out": out, "seconds": seconds, "events": events, "files": summary.files });
+    log::info("ended", &format!("{} events written", thousands(events)), made);
     let injected = &summary.injected;
     let rows = [
         ("events", summary.events),

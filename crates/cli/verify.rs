@@ -1,25 +1,63 @@
 //! `throng verify`: checks a release with nothing but the release, and none of the code that made it safe.
 
+use std::time::Instant;
+
+use serde_json::json;
 use throng_verifier::{Fault, Options, Verdict, VerifierError};
 
 use crate::{
     args::VerifyArgs,
     failure::Failure,
+    log,
     speak::{percent, say, table, thousands},
+    watch::warning,
 };
 
 /// Checks the release and says what is wrong with it.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+    log::speak_as(args.log);
+    let dir = args.dir.display().to_string();
+    log::info("begun", &format!("{dir} is verified"), json!({ "release": dir, "solve": args.solve }));
+    let start = Instant::now();
     let options = Options { solve: args.solve, ledger: args.ledger.clone() };
     let verdict = throng_verifier::verify(&args.dir, &options).map_err(failure)?;
     if verdict.faults.is_empty() {
+        tell(&dir, &verdict, start.elapsed().as_secs_f64());
         return say(&good(&verdict));
+    }
+    if log::is_json() {
+        verdict.faults.iter().for_each(tell_fault);
     }
     let rows = verdict.faults.iter().map(|Fault { file, check, times, first }| {
         vec![format!("{file}: {check}"), thousands(*times), first.clone()]
     });
     say(&table(&["fault", "times", "first"], rows).to_string())?;
-    Err(Failure::Faults(verdict.faults.len()))
+    Err(Failure::faults(verdict.faults.len()))
+}
+
+/// Tells the log that no fault was found, and in how much.
+fn tell(dir: &str, verdict: &Verdict, seconds: f64) {
+    log::info(
+        "ended",
+        &format!("{dir}: no fault found"),
+        json!({
+            "exit_code": 0,
+            "release": dir,
+            "seconds": (seconds * 1_000.0).round() / 1_000.0,
+            "files": verdict.files,
+            "rows": verdict.rows,
+            "published": verdict.published,
+            "withheld": verdict.withheld,
+            "tables": verdict.tables,
+            "programmes_unsolved": verdict.programmes_unsolved,
+        }),
+    );
+}
+
+fn tell_fault(Fault { file, check, times, first }: &Fault) {
+    let (text, fields) =
+        (format!("{file}: {check}"), json!({ "file": file, "times": times, "first": first }));
+    log::warning(&warning("fault", text, "hand nothing of this release on", fields));
 }
 
 /// A release or ledger that cannot be looked at.

@@ -31,6 +31,7 @@ mod flows;
 mod formats;
 mod frequency;
 mod guests;
+mod history;
 mod kept;
 mod ledger;
 mod manifest;
@@ -41,6 +42,7 @@ mod release;
 mod reports;
 mod residence;
 mod seal;
+mod seen;
 mod shape;
 mod sift;
 mod stay;
@@ -51,11 +53,18 @@ mod witnesses;
 pub use columns::{arrow_schema, places_schema};
 pub use expansion::{Expansion, ExpansionError};
 pub use formats::{FormatError, Geometries};
+pub use history::{
+    Compared, Comparison, CountedBy, DayCounts, HISTORY, History, HistoryError, Kind, Measure, Remembered,
+    remember,
+};
 pub use kept::Kept;
-pub use ledger::{FileRows, Ledger, Stage, WithheldCells};
+pub use ledger::{
+    DayAccount, FileRows, HeldLedger, Ledger, OccasionsAccount, Prepared, Reading, Stage, TableCells,
+    Warning, WithheldCells,
+};
 pub use manifest::{FileEntry, Manifest, Parameters, ReportEntry};
 pub use occasions::Gathering;
-pub use release::{Claim, Filed, Further, Ready, Release, ReleaseError, try_ledger, write_ledger};
+pub use release::{Claim, Filed, Further, Ready, Release, ReleaseError, write_ledger};
 pub use reports::{Report, Reports, Today, UnknownReport, count};
 pub use seal::{Seal, Sealed};
 pub use shape::ShapeError;

@@ -54,7 +54,7 @@ pub enum ReleaseError {
     #[error("{} is being written by another run; expected one run at a time", .0.display())]
     Taken(PathBuf),
     /// Where the release is to be prepared, there is something that no run has left.
-    #[error("{} is in the way; expected nothing there, or a folder of this user that a run has left. Move it away", .0.display())]
+    #[error("{} is in the way; expected nothing there, or a folder of this user that a run has left", .0.display())]
     InTheWay(PathBuf),
     /// The destination has no parent folder or name.
     #[error("{} cannot hold a release; expected the path of a folder", .0.display())]
@@ -121,7 +121,7 @@ impl Claim {
         refuse_what_is_no_release(&out)?;
         fs::create_dir_all(&parent).map_err(at(&parent))?;
         let staging = parent.join(format!(".{name}.partial"));
-        let lock = lock(&staging, &out)?;
+        let lock = lock(&staging, &out, true)?;
         let claim = Self { staging, out, _lock: lock };
         claim.put_back()?;
         // What a run that died has left.
@@ -183,24 +183,25 @@ impl Drop for Claim {
 
 /// Makes and locks the staging folder. The lock is on the folder itself, so a run that was killed holds none.
 ///
-/// Whoever may write beside the destination could have put something there: a link is not followed, and a folder of
-/// another user is not used.
-fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
+/// A folder that only runs make (`ours`) is nobody else's: whoever may write beside the destination could have put
+/// something there, so a link is not followed, a folder of another user is not used, and it is closed to others.
+pub(crate) fn lock(staging: &Path, out: &Path, ours: bool) -> Result<File, ReleaseError> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-    let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let flags = if ours { flags | OFlags::NOFOLLOW } else { flags };
     loop {
         match fs::DirBuilder::new().mode(0o700).create(staging) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(staging)(error)),
             _ => {}
         }
-        let folder = match rustix::fs::open(staging, folder, Mode::empty()) {
+        let folder = match rustix::fs::open(staging, flags, Mode::empty()) {
             Ok(folder) => File::from(folder),
             Err(Errno::NOENT) => continue, // another run's, which has just moved it
             Err(Errno::LOOP | Errno::NOTDIR) => return Err(ReleaseError::InTheWay(staging.to_owned())),
             Err(error) => return Err(at(staging)(error.into())),
         };
         let owner = folder.metadata().map_err(at(staging))?.uid();
-        if owner != rustix::process::geteuid().as_raw() {
+        if ours && owner != rustix::process::geteuid().as_raw() {
             return Err(ReleaseError::InTheWay(staging.to_owned()));
         }
         match folder.try_lock() {
@@ -210,10 +211,12 @@ fn lock(staging: &Path, out: &Path) -> Result<File, ReleaseError> {
         }
         // Between opening and locking, another run may have moved this very folder into place.
         let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-        if let (Ok(locked), Ok(named)) = (folder.metadata(), fs::symlink_metadata(staging))
+        if let (Ok(locked), Ok(named)) = (folder.metadata(), fs::metadata(staging))
             && same(&locked, &named)
         {
-            folder.set_permissions(fs::Permissions::from_mode(0o700)).map_err(at(staging))?;
+            if ours {
+                folder.set_permissions(fs::Permissions::from_mode(0o700)).map_err(at(staging))?;
+            }
             return Ok(folder);
         }
     }
@@ -674,22 +677,13 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReleaseError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
 }
 
-/// Checks, before any work is done, that the ledger can be written.
-///
-/// # Errors
-/// When its folder cannot be made or written to.
-pub fn try_ledger(folder: &Path) -> Result<(), ReleaseError> {
-    // Dropped without being closed, it leaves nothing behind.
-    LedgerFile::begin(folder, ACCOUNT).map(drop)
-}
-
-fn make_ledger_folder(folder: &Path) -> Result<(), ReleaseError> {
+pub(crate) fn make_ledger_folder(folder: &Path) -> Result<(), ReleaseError> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
 }
 
 /// The name of the account in the ledger.
-const ACCOUNT: &str = "run.json";
+pub(crate) const ACCOUNT: &str = "run.json";
 
 /// Writes `run.json` beside its place in the ledger's folder, readable by its owner alone.
 ///
@@ -698,8 +692,13 @@ const ACCOUNT: &str = "run.json";
 pub fn write_ledger(ledger: &Ledger, folder: &Path) -> Result<Filed, ReleaseError> {
     let mut json = serde_json::to_vec_pretty(ledger)?;
     json.push(b'\n');
-    let mut file = LedgerFile::begin(folder, ACCOUNT)?;
-    file.write_all(&json).map_err(at(&file.partial))?;
+    write_ledger_file(folder, ACCOUNT, &json)
+}
+
+/// Writes a file of the ledger beside its place, readable by its owner alone.
+pub(crate) fn write_ledger_file(folder: &Path, name: &str, bytes: &[u8]) -> Result<Filed, ReleaseError> {
+    let mut file = LedgerFile::begin(folder, name)?;
+    file.write_all(bytes).map_err(at(&file.partial))?;
     file.close()
 }
 
@@ -763,8 +762,6 @@ impl Drop for LedgerFile {
     fn drop(&mut self) {
         if !self.placed {
             let _ = fs::remove_file(&self.partial);
-            // A run that fails leaves no empty folder; one with an account in it stays.
-            let _ = self.partial.parent().map(fs::remove_dir);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     frequency,
     presence::Presence,
     residence::{Residence, Residences, places_axis},
+    seen::Seen,
     sift::Sifting,
     stay::{Stay, stays},
     visitors::Visitors,
@@ -63,6 +64,7 @@ pub struct Today<'a> {
     tables: Tables,
     /// Which areas are shown when.
     lattices: Vec<(Lattice, Range<usize>)>,
+    seen: Seen,
 }
 
 thread_local! {
@@ -213,7 +215,7 @@ impl Reports {
     pub fn today(&self, day: &Day) -> Today<'_> {
         let calendar = self.calendar.only(day);
         let (tables, lattices) = (self.lay_out(&calendar), self.areas.lattices(&calendar));
-        Today { reports: self, calendar, tables, lattices }
+        Today { reports: self, calendar, tables, lattices, seen: Seen::nobody() }
     }
 
     /// Where the tables of a day stand.
@@ -262,6 +264,13 @@ impl Today<'_> {
     #[must_use]
     pub fn day(&self) -> &Day {
         &self.calendar.days()[0]
+    }
+
+    /// Events of the day itself that were counted, and the devices that have any: for the ledger. A session counts as
+    /// the events that it stands for.
+    #[must_use]
+    pub fn seen(&self) -> (u64, u64) {
+        self.seen.totals()
     }
 
     /// The hours of the day, by number and start.
@@ -413,6 +422,7 @@ impl Today<'_> {
 
     fn visit_in(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>, room: &mut Vec<Stay>) {
         let Self { reports, calendar, tables, .. } = self;
+        self.seen.add(trajectory.sightings(), self.day());
         reports.weigh(trajectory, ballot);
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
         let all = self.stays(trajectory, ballot, room);

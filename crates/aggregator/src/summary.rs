@@ -7,7 +7,7 @@ use throng_schema::{Level, PlaceTree, Status};
 
 use crate::{
     expansion::Expansion,
-    ledger::WithheldCells,
+    ledger::{TableCells, WithheldCells},
     reports::{Place, Report, Reports, Today},
     shape::{ShapeError, is_published, places_frame, rows},
 };
@@ -62,7 +62,7 @@ const BUSIEST: u32 = 5;
 const PAIRS: &str = "pairs";
 
 impl Summary {
-    /// Reads the protected tables of a day as a person would.
+    /// Reads the protected tables of a day as a person would; gives the cells of that day.
     ///
     /// # Errors
     /// When Polars cannot shape them, which would be a bug.
@@ -71,13 +71,14 @@ impl Summary {
         today: &Today<'_>,
         protected: &Protected,
         expansion: &Expansion,
-    ) -> Result<(), ShapeError> {
+    ) -> Result<Vec<TableCells>, ShapeError> {
         let tree = today.reports.tree();
+        let mut cells = Vec::new();
         for (name, place) in today.named() {
-            match place {
+            cells.push(match place {
                 Place::Dense(table) => self.add_table(name, &protected.tables[table], tree),
                 Place::Pairs(table) => self.add_pairs(name, &protected.pairs[table]),
-            }
+            });
         }
         if let Some(presence) = today.presence().filter(|_| today.reports.makes(Report::Presence)) {
             let places = places_frame(tree)?;
@@ -86,33 +87,59 @@ impl Summary {
             let shown = rows(&protected.tables[presence], &instants, None, &places, expansion)?;
             self.peaks.push(peak(shown.filter(is_published().and(is_commune))).collect()?.lazy());
         }
-        Ok(())
+        Ok(cells)
     }
 
-    /// Reads the protected tables of the window's visitors.
-    pub fn add_window(&mut self, [all, classes]: &[ProtectedTable; 2], reports: &Reports) {
-        self.add_table("visitors by window", all, reports.tree());
-        self.add_table(Report::Frequency.as_str(), classes, reports.tree());
+    /// Reads the protected tables of the window's visitors; gives their cells.
+    pub fn add_window(&mut self, [all, classes]: &[ProtectedTable; 2], reports: &Reports) -> Vec<TableCells> {
+        let all = self.add_table("visitors by window", all, reports.tree());
+        vec![all, self.add_table(Report::Frequency.as_str(), classes, reports.tree())]
     }
 
-    fn add_table(&mut self, name: &'static str, table: &ProtectedTable, tree: &PlaceTree) {
-        let mut covered = 0;
+    /// Cells by table, of all days and levels together.
+    #[must_use]
+    pub fn by_table(&self) -> Vec<TableCells> {
+        let mut tables: Vec<TableCells> = Vec::new();
+        for LevelCount { table, published, withheld, no_coverage, .. } in &self.cells {
+            match tables.iter_mut().find(|known| known.table == *table) {
+                None => tables.push(TableCells {
+                    table,
+                    published: *published,
+                    withheld: *withheld,
+                    no_coverage: *no_coverage,
+                }),
+                Some(known) => {
+                    known.published += published;
+                    known.withheld += withheld;
+                    known.no_coverage += no_coverage;
+                }
+            }
+        }
+        tables
+    }
+
+    fn add_table(&mut self, name: &'static str, table: &ProtectedTable, tree: &PlaceTree) -> TableCells {
+        let mut cells = TableCells { table: name, ..TableCells::default() };
         for level in Level::ALL {
             let count = level_count(name, table, tree, level);
-            covered += count.published + count.withheld;
+            cells.published += count.published;
+            cells.withheld += count.withheld;
+            cells.no_coverage += count.no_coverage;
             self.add_count(count);
         }
         let Account { too_few, protective, .. } = table.account();
-        self.add_withheld(name, covered, *too_few, *protective);
+        self.add_withheld(name, cells.published + cells.withheld, *too_few, *protective);
+        cells
     }
 
     /// Of pairs, only those are counted in which there is somebody.
-    fn add_pairs(&mut self, name: &'static str, pairs: &ProtectedPairs) {
+    fn add_pairs(&mut self, name: &'static str, pairs: &ProtectedPairs) -> TableCells {
         let Account { too_few, protective, .. } = pairs.account();
         let (published, withheld) = (pairs.pairs().len() as u64, too_few + protective);
         let none = LevelCount { table: name, level: PAIRS, ..LevelCount::default() };
         self.add_count(LevelCount { published, withheld, ..none });
         self.add_withheld(name, published + withheld, *too_few, *protective);
+        TableCells { table: name, published, withheld, no_coverage: 0 }
     }
 
     fn add_count(&mut self, count: LevelCount) {

@@ -193,6 +193,7 @@ mod tests {
 
     /// How often a key is in the memory of this process, its two halves together.
     #[cfg(target_os = "linux")]
+    #[expect(clippy::disallowed_types, reason = "its own memory, and only in a test")]
     fn copies(key: &[u8; 32]) -> usize {
         use std::os::unix::fs::FileExt;
         let maps = std::fs::read_to_string("/proc/self/maps").expect("a map");

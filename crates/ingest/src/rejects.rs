@@ -157,7 +157,7 @@ pub enum IngestError {
         expected: &'static str,
     },
     /// The file is no longer what it was when the run began.
-    #[error("{}: the file was written to, replaced or removed while it was read; expected it to stay. Run again when it is complete", file.display())]
+    #[error("{}: the file was written to, replaced or removed while it was read; expected it to stay", file.display())]
     Changed {
         /// The file.
         file: PathBuf,

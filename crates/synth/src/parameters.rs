@@ -265,7 +265,7 @@ pub enum SynthError {
     #[error("{} is not empty; expected a new or an empty folder", .0.display())]
     Occupied(PathBuf),
     /// A file that could not be written.
-    #[error("{} could not be written", path.display())]
+    #[error("{} could not be written: {source}", path.display())]
     Io {
         /// Which file or folder.
         path: PathBuf,
@@ -273,7 +273,7 @@ pub enum SynthError {
         source: std::io::Error,
     },
     /// A Parquet file that could not be written.
-    #[error("{} could not be written as Parquet", path.display())]
+    #[error("{} could not be written as Parquet: {source}", path.display())]
     Parquet {
         /// Which file.
         path: PathBuf,
