@@ -2,7 +2,7 @@
 
 use std::io;
 
-use throng_aggregator::ReleaseError;
+use throng_aggregator::{FormatError, ReleaseError};
 use throng_anonymiser::KeyError;
 use throng_ingest::{CellPlanReadError, FactorsError, IngestError, OccasionsError, PlacesError, TableError};
 use throng_schema::{CellPlanError, PlaceTreeError};
@@ -166,6 +166,10 @@ fn release(error: &ReleaseError) -> &'static str {
             "release other days, or say --supersede once if this release is to replace the one that stands"
         }
         ReleaseError::Io { .. } => "look at that disk, then run again; what stood there before still stands",
+        // A workbook is made in temporary files.
+        ReleaseError::Format(FormatError::Workbook(_)) => {
+            "make room in the folder for temporary files (TMPDIR) and run again; if that was not it, report this message"
+        }
         ReleaseError::Parquet { .. }
         | ReleaseError::Shape(_)
         | ReleaseError::Format(_)

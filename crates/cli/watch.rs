@@ -234,7 +234,7 @@ fn differs(day: &DayCounts, comparison: &Comparison) -> Warning {
         )
     };
     let late = "look whether files are missing, late or there twice (`files` in run.json); when they are right, run the \
-                day again";
+                day again with --supersede";
     let (message, next_step) = match measure {
         Measure::EventsUsed => (counted("events"), late),
         Measure::Devices => (counted("devices"), late),
