@@ -63,6 +63,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_place_has_all_its_time_once() {
+        let place = PlaceId;
+        let spent =
+            vec![(place(2), 5), (place(1), 7), (place(2), i64::MAX - 11), (place(1), 1), (place(2), 6)];
+        assert_eq!(added_up(spent), [(place(1), 8), (place(2), i64::MAX)]);
+        assert_eq!(added_up(Vec::new()), []);
+    }
+
+    #[test]
     fn lower_bounds_are_included() {
         let class = |us| CLASSES[class_of(us)].0;
         assert_eq!([1, 15 * MINUTE_US - 1, 15 * MINUTE_US].map(class), ["0-15min", "0-15min", "15-30min"]);

@@ -21,7 +21,7 @@ pub enum Expansion {
 }
 
 /// Weights are counted in millionths of a person, so that their sums are whole and in no order.
-const MILLIONTHS: f64 = 1e6;
+const MILLIONTHS: u32 = 1_000_000;
 
 impl Expansion {
     /// A device that stands for more people than this would make one person look like a crowd.
@@ -53,12 +53,15 @@ impl Expansion {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
-        reason = "devices and people are under 2^53"
+        reason = "devices are under 2^53: each of a few thousand threads and passes counts fewer than 2^32"
     )]
     pub fn people(&self, devices: u64, weight: u64) -> i64 {
         match self {
             Self::Factor(factor) => (devices as f64 * factor).round() as i64,
-            Self::Weighed(_) => (weight as f64 / MILLIONTHS).round() as i64,
+            Self::Weighed(_) => {
+                let (whole, rest) = (weight / u64::from(MILLIONTHS), weight % u64::from(MILLIONTHS));
+                whole.cast_signed() + i64::from(2 * rest >= u64::from(MILLIONTHS))
+            }
         }
     }
 
@@ -101,18 +104,64 @@ impl Weights {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "factors lie between 0 and 1,000"
-)]
+/// A factor in millionths.
+///
+/// # Panics
+/// When it is no number from 0 to 1,000.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a thousand million fits")]
 fn millionths(factor: f64) -> u32 {
-    (factor * MILLIONTHS).round() as u32
+    assert!((0.0..=1_000.0).contains(&factor), "a factor that no table may give");
+    (factor * f64::from(MILLIONTHS)).round() as u32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn weighed() -> Expansion {
+        Expansion::Weighed(Factors {
+            version: String::new(),
+            residence: Vec::new(),
+            network: Vec::new(),
+            rest: 1.0,
+        })
+    }
+
+    proptest! {
+        /// What devices weigh is rounded as a decimal fraction is, however much it is.
+        #[test]
+        fn weights_are_rounded_to_whole_people(weight in prop_oneof![any::<u64>(), 0..4_000_000_u64, u64::MAX - 2_000_000..=u64::MAX]) {
+            let people = i128::from(weighed().people(7, weight));
+            let off = people * 1_000_000 - i128::from(weight);
+            prop_assert!((-499_999..=500_000).contains(&off), "{} of {}", people, weight);
+        }
+
+        /// As many devices as threads of 32 bits can count, times the largest and the smallest factor: within half a person
+        /// of the product.
+        #[test]
+        fn devices_are_scaled_without_loss(devices in prop_oneof![0..100_u64, (1_u64 << 32) - 9..(1 << 32) + 9, 0..1_u64 << 44], thousandths in prop_oneof![Just(1_u64), Just(100_000), 1..=100_000_u64]) {
+            let expansion = Expansion::factor(thousandths as f64 / 1_000.0).expect("a factor");
+            let people = expansion.people(devices, 0);
+            let off = i128::from(people) * 1_000 - i128::from(devices) * i128::from(thousandths);
+            prop_assert!(off.abs() <= 500, "{} of {} at {}", people, devices, thousandths);
+        }
+    }
+
+    #[test]
+    fn a_device_weighs_a_thousand_people_at_most() {
+        assert_eq!([0.0, 0.000_001, 0.5, 1_000.0].map(millionths), [0, 1, 500_000, 1_000_000_000]);
+        for factor in [-0.1, 1_000.1, f64::NAN, f64::INFINITY] {
+            assert!(std::panic::catch_unwind(|| millionths(factor)).is_err(), "{factor}");
+        }
+    }
+
+    #[test]
+    fn halves_of_people_are_rounded_away_from_zero() {
+        let people = |weight| weighed().people(0, weight);
+        assert_eq!([0, 499_999, 500_000, 1_499_999, 1_500_000].map(people), [0, 0, 1, 1, 2]);
+        assert_eq!(people(u64::MAX), 18_446_744_073_710);
+    }
 
     #[test]
     fn factors_that_would_mislead_are_refused() {

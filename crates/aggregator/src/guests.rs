@@ -103,8 +103,10 @@ fn is_same_clock(a_us: i64, b_us: i64, reports: &Reports) -> bool {
 
 /// Halves away from zero, as all rounding of people.
 fn rounded_mean(levels: &[i64]) -> Option<i64> {
-    let n = i64::try_from(levels.len()).ok().filter(|n| *n > 0)?;
-    Some((2 * levels.iter().sum::<i64>() + n).div_euclid(2 * n))
+    let n = i128::try_from(levels.len()).ok().filter(|n| *n > 0)?;
+    let sum: i128 = levels.iter().copied().map(i128::from).sum();
+    // A mean lies between what it is the mean of.
+    i64::try_from((2 * sum + n).div_euclid(2 * n)).ok()
 }
 
 /// Visitors, arrivals and departures, residence and dwell.
@@ -146,7 +148,7 @@ pub(crate) fn areas_frame(reports: &Reports) -> Result<DataFrame, ShapeError> {
     let areas = &reports.areas;
     let mut rows: Vec<(usize, u32, i32, i32)> = Vec::new();
     for place in areas.parts.chunk_by(|a, b| a.place == b.place) {
-        let parts = i32::try_from(place.len()).unwrap_or(i32::MAX);
+        let parts = i32::try_from(place.len()).expect("a postal code has fewer parts than cells");
         for (number, part) in (1..).zip(place) {
             rows.extend(part.within.iter().map(|occasion| (*occasion, part.place.0, number, parts)));
         }
@@ -163,4 +165,20 @@ pub(crate) fn areas_frame(reports: &Reports) -> Result<DataFrame, ShapeError> {
         "part" => rows.iter().map(|row| row.2).collect::<Vec<_>>(),
         "parts" => rows.iter().map(|row| row.3).collect::<Vec<_>>(),
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_is_rounded_away_from_zero_however_large() {
+        assert_eq!(rounded_mean(&[]), None);
+        assert_eq!(
+            [rounded_mean(&[30]), rounded_mean(&[30, 31]), rounded_mean(&[30, 30, 31])],
+            [Some(30), Some(31), Some(30)]
+        );
+        assert_eq!(rounded_mean(&[30, 31, 31]), Some(31));
+        assert_eq!(rounded_mean(&[i64::MAX; 13]), Some(i64::MAX), "the sum has more than 64 bits");
+    }
 }

@@ -39,7 +39,7 @@ impl Reports {
     #[must_use]
     pub fn gatherings(&self) -> Vec<Gathering<'_>> {
         let days = |occasion: &Occasion| {
-            let day = |us: i64| self.calendar.day_starts().before(us + 1);
+            let day = |us: i64| self.calendar.day_starts().before(us.saturating_add(1));
             (day(occasion.from_us), day(occasion.until_us - 1))
         };
         let mut numbers: Vec<usize> = (0..self.areas.occasions.len()).collect();
@@ -120,7 +120,8 @@ impl<'a> Gathering<'a> {
             ballot.mark(DWELL, 0, class);
             let residences = &self.reports.residences;
             for class in residences.axis.chain(residences.class(trajectory.home())) {
-                ballot.mark_key(0, key(0, u32::try_from(member).unwrap_or(u32::MAX), class));
+                let member = u32::try_from(member).expect("occasions are written by hand");
+                ballot.mark_key(0, key(0, member, class));
             }
             for stay in here {
                 self.mark_move(occasion, member, stay.from_us, 0, ballot);

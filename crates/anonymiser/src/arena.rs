@@ -2,6 +2,8 @@
 
 use memmap2::MmapMut;
 
+use crate::lattice::index;
+
 /// Events in a block: few enough to waste little where a shard holds few.
 pub(crate) const BLOCK: usize = 256;
 
@@ -114,11 +116,9 @@ impl Arena {
             self.rests.grow();
             self.higher.iter_mut().for_each(Column::grow);
             let first = (self.rests.slabs.len() - 1) * SLAB_BLOCKS;
-            // The last is taken first, and memory is touched from its beginning on.
-            self.free.splice(
-                0..0,
-                (first..first + SLAB_BLOCKS).rev().map(|block| u32::try_from(block).unwrap_or(u32::MAX)),
-            );
+            // The last is taken first, and memory is touched from its beginning on. Blocks of more than 32 bits would
+            // be ten terabytes.
+            self.free.splice(0..0, (first..first + SLAB_BLOCKS).rev().map(index));
         }
     }
 

@@ -13,7 +13,7 @@ impl Axis {
     /// The tree of these parents; that of node 0 is ignored.
     ///
     /// # Panics
-    /// When there is no node, or a child stands before its parent.
+    /// When there is no node, a child stands before its parent, or the tree has more than 255 levels below its root.
     #[must_use]
     pub fn new(parents: Vec<u32>) -> Self {
         assert!(!parents.is_empty(), "a tree has a root");
@@ -21,7 +21,8 @@ impl Axis {
         for node in 1..parents.len() {
             let parent = parents[node] as usize;
             assert!(parent < node, "a child stands behind its parent");
-            depths[node] = depths[parent] + 1;
+            depths[node] =
+                depths[parent].checked_add(1).expect("a tree of at most 255 levels below its root");
         }
         Self { parents, depths }
     }
@@ -51,5 +52,31 @@ impl Axis {
     #[inline]
     pub fn chain(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::successors(Some(node), |node| self.parent(*node))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_walked_from_the_bottom_up() {
+        let axis = Axis::new(vec![0, 0, 1, 1, 0]);
+        assert_eq!(axis.len(), 5);
+        assert_eq!([0, 1, 2, 3, 4].map(|node| axis.parent(node)), [None, Some(0), Some(1), Some(1), Some(0)]);
+        assert_eq!([0, 1, 2, 3, 4].map(|node| axis.depth(node)), [0, 1, 2, 2, 1]);
+        assert_eq!(axis.chain(3).collect::<Vec<_>>(), [3, 1, 0]);
+        assert_eq!(axis.chain(0).collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn what_is_no_tree_is_refused() {
+        let refused = |parents: Vec<u32>| std::panic::catch_unwind(|| Axis::new(parents)).is_err();
+        assert!(
+            refused(vec![]) && refused(vec![0, 1]) && refused(vec![0, 2, 0]) && refused(vec![0, u32::MAX])
+        );
+        let line = |levels: u32| (0..=levels).map(|node| node.saturating_sub(1)).collect::<Vec<_>>();
+        assert!(!refused(line(255)) && refused(line(256)), "a depth is a byte");
+        assert_eq!(Axis::new(line(255)).depth(255), 255);
     }
 }

@@ -299,14 +299,8 @@ impl Counters {
 
     /// A ballot for the next person.
     pub(crate) fn next_ballot(&mut self) -> Ballot<'_> {
-        if self.person == u32::MAX {
-            for table in &mut self.tables {
-                table.marks.iter_mut().for_each(|marks| marks.person = 0);
-                table.held = (0, 0);
-            }
-            self.person = 0;
-        }
-        self.person += 1;
+        // So no count of this thread can wrap, nor what the counted weigh together.
+        self.person = self.person.checked_add(1).expect("a thread counts fewer than 2^32 people");
         self.weight = 0;
         self.remembered = None;
         self.visited.clear();
@@ -432,3 +426,6 @@ impl Ballot<'_> {
         self.0.visited.push(place);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher24;
 
-use crate::{axis::Axis, count_table::Tallied, nested::tells_of_few};
+use crate::{axis::Axis, count_table::Tallied, lattice::index, nested::tells_of_few};
 
 /// How the numbers along the first side hang together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +215,7 @@ impl<'a> Work<'a> {
         for i in 0..self.table.numbers.len() {
             for (side, above) in self.above(i).into_iter().enumerate() {
                 if let Some(parts) = above.and_then(|above| self.parts.get_mut(&above)) {
-                    parts[side].push(u32::try_from(i).unwrap_or(u32::MAX));
+                    parts[side].push(index(i));
                 }
             }
         }

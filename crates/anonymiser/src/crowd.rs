@@ -11,6 +11,7 @@ use crate::{
     carried::Carried,
     count_table::{Ballot, Counted, Counters, Found, Shape},
     entrance::{Entrance, Lane, NO_HOME, Session},
+    lattice::index,
     layout::{Frame, Layout, Rest, SHARDS},
     pseudonym::wipe_stack,
     share::Share,
@@ -501,7 +502,7 @@ impl People {
             }
         }
         self.known.push(person);
-        self.slots[at] = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        self.slots[at] = index(self.known.len());
         self.slots[at] - 1
     }
 
@@ -550,14 +551,17 @@ fn sighting<R: Rest>(layout: &Layout, rest: R) -> Sighting {
 
 /// The times in the frame at which a session stands for an event.
 fn implied(session: &Session, frame: &Frame) -> impl Iterator<Item = i64> + use<> {
-    let (start, end, hold) = (session.start_us, session.end_us.0, frame.hold_us.max(1));
+    let (start, end, hold) = (session.start_us, session.end_us.0, frame.hold_us.max(1).cast_unsigned());
     let (from, until) = (frame.from_us, frame.until_us);
-    let skipped = (from.saturating_sub(start).max(0) + hold - 1) / hold;
+    let skipped = if start < from { start.abs_diff(from).div_ceil(hold) } else { 0 };
     let last = (start < end).then_some(end);
     (skipped..)
-        .map_while(move |n| n.checked_mul(hold)?.checked_add(start))
+        .map_while(move |n| start.checked_add_unsigned(n.checked_mul(hold)?))
         .take_while(move |at| *at == start || *at < end)
         .chain(last)
         .skip_while(move |at| *at < from)
         .take_while(move |at| *at < until)
 }
+
+#[cfg(test)]
+mod tests;

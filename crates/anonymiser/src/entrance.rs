@@ -4,7 +4,7 @@ use std::{
     ops::Range,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -12,6 +12,7 @@ use throng_schema::VersionIx;
 
 use crate::{
     arena::{Arena, BLOCK, Block},
+    lattice::index,
     layout::{Frame, Layout, SHARDS},
     recent::Recent,
     share::Share,
@@ -69,7 +70,7 @@ impl Shard {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a block is small")]
     fn begin(&mut self, block: u32) -> usize {
-        let persons = u32::try_from(self.persons.len()).unwrap_or(u32::MAX);
+        let persons = index(self.persons.len());
         self.blocks.push(Begun { block, persons, events: BLOCK as u16 });
         block as usize * BLOCK
     }
@@ -103,7 +104,7 @@ impl Shard {
     fn settle_home(&mut self, person: u16, mcc: u16) {
         let Self { persons, homes, .. } = self;
         homes.resize(persons.len(), NO_HOME);
-        let number = number_of(u32::try_from(persons.len()).unwrap_or(u32::MAX))(person);
+        let number = number_of(index(persons.len()))(person);
         homes[number] = homes[number].min(mcc);
     }
 }
@@ -272,11 +273,23 @@ pub struct Met {
     entered: Vec<u32>,
     /// The smallest home network that is noted already of those who are entered.
     homes: Vec<u16>,
+    /// The era of a batch in which they are entered: in another, their numbers say nothing.
+    era: u64,
 }
+
+/// How many eras were begun. No two batches have one in common, nor do two dictionaries of one batch: so whoever is
+/// entered is not far from the end of the list, and on the list of this batch.
+static ERAS: AtomicU64 = AtomicU64::new(1);
 
 /// These two of 2^64 pseudonyms say that somebody was turned away; whose they would be has the one before.
 const OPTED_OUT: u64 = u64::MAX;
 const MACHINE: u64 = u64::MAX - 1;
+
+/// The pseudonym of somebody who is not turned away.
+#[inline]
+fn somebody(pseudonym: u64) -> u64 {
+    pseudonym.min(MACHINE - 1)
+}
 
 /// Where somebody is entered who was turned away, or who is not entered yet: no shard has these numbers.
 const NOWHERE: u32 = u32::MAX;
@@ -293,6 +306,8 @@ pub struct Batch<'a> {
     /// The shards that are taken, as far as this batch knows.
     shards: Range<usize>,
     verdicts_recent: Recent<bool>,
+    /// The era that was begun last; 0 before the first.
+    era: u64,
     /// How many persons were entered for a row since those of a dictionary were.
     strayed: usize,
 }
@@ -318,8 +333,12 @@ impl<'a> Entrance<'a> {
     }
 
     /// A batch for rows of the file with this number, below [`Frame::files`]. Dropping it hands in what it holds.
+    ///
+    /// # Panics
+    /// When there are not so many files.
     #[must_use]
     pub fn batch(&'a self, file: u32) -> Batch<'a> {
+        assert!((file as usize) < self.frame.files, "a file beyond those of the frame");
         let lane = self.idle().pop();
         let lane = lane.unwrap_or_else(|| Lane::new(!self.layout.rest_fits_word()));
         let limit = self.limit.load(Ordering::Acquire);
@@ -329,6 +348,7 @@ impl<'a> Entrance<'a> {
             lane,
             shards: self.shards.start..limit,
             verdicts_recent: Recent::new(VERDICTS_RECENT),
+            era: 0,
             strayed: 0,
         };
         batch.heed_limit();
@@ -355,7 +375,7 @@ impl<'a> Entrance<'a> {
     fn shrink(&self) {
         let limit = self.limit.load(Ordering::Acquire);
         let kept = limit - self.shards.start;
-        let lower = self.shards.start + (kept - kept / 4).max(1);
+        let lower = self.shards.start + (kept - kept.div_ceil(4)).max(1);
         // Where another thread was first, its lower limit stands.
         let _ = self.limit.compare_exchange(limit, lower, Ordering::AcqRel, Ordering::Acquire);
         let limit = self.limit.load(Ordering::Acquire);
@@ -386,7 +406,7 @@ impl Batch<'_> {
         met.pseudonyms.clear();
         subscribers.pseudonyms(ids.clone(), &mut met.pseudonyms);
         if subscribers.turns_nobody_away() {
-            met.pseudonyms.iter_mut().for_each(|pseudonym| *pseudonym = (*pseudonym).min(MACHINE - 1));
+            met.pseudonyms.iter_mut().for_each(|pseudonym| *pseudonym = somebody(*pseudonym));
             return;
         }
         for (pseudonym, id) in met.pseudonyms.iter_mut().zip(ids) {
@@ -395,7 +415,7 @@ impl Batch<'_> {
             } else if subscribers.is_machine(*pseudonym) {
                 MACHINE
             } else {
-                (*pseudonym).min(MACHINE - 1)
+                somebody(*pseudonym)
             };
         }
     }
@@ -404,10 +424,20 @@ impl Batch<'_> {
     /// dictionaries, whose entries have several.
     pub fn enter_once(&mut self, met: &mut Met) {
         if met.pseudonyms.len() <= ENTERED_TOGETHER {
-            let of = |pseudonym: &u64| if *pseudonym < MACHINE { NOT_YET } else { NOWHERE };
-            met.entered.extend(met.pseudonyms.iter().map(of));
-            met.homes.resize(met.entered.len(), NO_HOME);
+            self.begin_era(met);
         }
+    }
+
+    /// Whoever of these comes next is entered anew.
+    #[cold]
+    fn begin_era(&mut self, met: &mut Met) {
+        let of = |pseudonym: &u64| if *pseudonym < MACHINE { NOT_YET } else { NOWHERE };
+        met.entered.clear();
+        met.entered.extend(met.pseudonyms.iter().map(of));
+        met.homes.clear();
+        met.homes.resize(met.entered.len(), NO_HOME);
+        met.era = ERAS.fetch_add(1, Ordering::Relaxed);
+        (self.era, self.strayed) = (met.era, 0);
     }
 
     /// The pass of one of those met, by number; see [`Batch::meet`].
@@ -481,13 +511,9 @@ impl Batch<'_> {
 
     /// Where subscribers are entered once, and an event fits a word.
     fn admit_entered(&mut self, met: &mut Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
-        if self.strayed > STRAY {
-            // Their numbers may be too far from the end of the lists by now.
-            met.entered
-                .iter_mut()
-                .filter(|entered| **entered != NOWHERE)
-                .for_each(|entered| *entered = NOT_YET);
-            self.strayed = 0;
+        if self.strayed > STRAY || met.era != self.era {
+            // Their numbers may be too far from the end of the lists by now, or be of other lists.
+            self.begin_era(met);
         }
         let (packer, shards) = (self.entrance.layout.packer(self.file), self.shards.clone());
         let block_bytes = self.lane.block_bytes();
@@ -624,6 +650,7 @@ impl Drop for Batch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::opt_out_hash::{Algorithm, OptOutHash};
     use std::collections::HashMap;
 
     const MEMORY: usize = 1 << 20;
@@ -695,7 +722,7 @@ mod tests {
     fn an_event_keeps_its_person_however_many_are_entered_without_one() {
         let mut lane = Lane::new(false);
         let others = u64::from(REACH);
-        for person in [1, 2] {
+        for person in [1, 2, 3] {
             // Some entered for an event, then many for sessions alone, which may have a home network and no event.
             for again in 0..3 {
                 let number = lane.shards[0].enter(person);
@@ -715,7 +742,244 @@ mod tests {
         for (block, number_of) in lane.events(0) {
             seen.extend(block.persons.iter().map(|person| lane.persons(0)[number_of(*person)]));
         }
-        assert_eq!(seen, [1, 1, 1, 2, 2, 2]);
+        assert_eq!(seen, [1, 1, 1, 2, 2, 2, 3, 3, 3]);
+    }
+
+    /// Two subscribers of the first shard.
+    fn neighbours(subscribers: &Subscribers) -> [[u8; 4]; 2] {
+        let mut ids = (0_u32..).map(u32::to_be_bytes);
+        let mut next = || ids.find(|id| Layout::shard(subscribers.pseudonym(id)) == 0).expect("one of many");
+        [next(), next()]
+    }
+
+    fn passed(batch: &mut Batch<'_>, id: &[u8], mcc: Option<u16>) -> Pass {
+        batch.meet(id, mcc).unwrap_or_else(|_| panic!("turned away"))
+    }
+
+    /// The bytes that the crowd is said to take, while the entrance is open and when it is closed.
+    fn bytes_of(entrance: Entrance<'_>) -> [usize; 2] {
+        let taken = entrance.taken.load(Ordering::Acquire);
+        let (_, lanes, _) = entrance.close();
+        [taken, lanes.iter().flat_map(|lane| (0..SHARDS).map(|shard| lane.bytes(shard))).sum()]
+    }
+
+    #[test]
+    fn memory_is_accounted_for_to_the_byte() {
+        let subscribers = Subscribers::new().expect("key");
+        let ids = neighbours(&subscribers);
+        for (files, event_bytes) in [(1, 10), (1 << 32, 18)] {
+            let frame = Frame { files, versions: 1 << 30, until_us: 1_000, ..frame(1 << 30) };
+            let open = || Entrance::open(&subscribers, &frame, Layout::new(&frame), &Share::whole());
+            let block = BLOCK * event_bytes;
+            // One after the other, each row enters a person; those since the last block was begun are not counted yet.
+            let entrance = open();
+            let mut batch = entrance.batch(0);
+            for row in 0..600 {
+                let pass = passed(&mut batch, &ids[row % 2], None);
+                batch.admit(pass, 5, VersionIx(0));
+            }
+            for _ in 0..4 {
+                let pass = passed(&mut batch, &ids[0], None);
+                batch.admit_session(pass, 5, 7, VersionIx(0));
+            }
+            drop(batch);
+            assert_eq!(bytes_of(entrance), [3 * block + 513 * 8 + 4 * SESSION_BYTES; 2]);
+            // Of a dictionary, each entry enters one, where an event fits a word.
+            let entrance = open();
+            let (mut batch, mut met) = (entrance.batch(0), Met::default());
+            batch.meet_all(ids.iter().map(|id| &id[..]), &mut met);
+            batch.enter_once(&mut met);
+            let seen = |number| Seen { number, cell: VersionIx(0), mcc: None, at_us: 5 };
+            let rows: Vec<Seen> = (0..600).map(|row| seen(row % 2)).collect();
+            batch.admit_all(&mut met, &rows, &mut Vec::new());
+            drop(batch);
+            let persons = if files == 1 { 2 } else { 513 };
+            assert_eq!(bytes_of(entrance), [3 * block + persons * 8; 2]);
+        }
+    }
+
+    #[test]
+    fn a_block_stays_open_while_its_persons_are_near() {
+        let subscribers = Subscribers::new().expect("key");
+        let ids = neighbours(&subscribers);
+        let frame = frame(1 << 30);
+        let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), &Share::whole());
+        let mut batch = entrance.batch(0);
+        for row in 0..10 * BLOCK {
+            let pass = passed(&mut batch, &ids[row % 2], None);
+            batch.admit(pass, 5, VersionIx(0));
+        }
+        for round in 0..2 * STRAY {
+            // Rows with an end and a home network enter persons without an event.
+            let pass = passed(&mut batch, &ids[round % 2], Some(206));
+            batch.admit_session(pass, 5, 7, VersionIx(0));
+            if round % 100 == 0 {
+                let pass = passed(&mut batch, &ids[0], None);
+                batch.admit(pass, 5, VersionIx(0));
+            }
+        }
+        drop(batch);
+        let (_, lanes, _) = entrance.close();
+        // 164 more events; a block is ended once on the way, when its first person is too far.
+        assert_eq!(lanes[0].shards[0].blocks.len(), 12);
+    }
+
+    #[test]
+    fn a_block_that_strayed_is_ended_even_where_an_event_was_the_last_step() {
+        let subscribers = Subscribers::new().expect("key");
+        let ids = neighbours(&subscribers);
+        let frame = frame(1 << 30);
+        let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), &Share::whole());
+        let mut batch = entrance.batch(0);
+        let event = |batch: &mut Batch<'_>, who: usize| {
+            let pass = passed(batch, &ids[who], None);
+            batch.admit(pass, 5, VersionIx(0));
+        };
+        let sessions = |batch: &mut Batch<'_>, n: usize| {
+            for round in 0..n {
+                let pass = passed(batch, &ids[round % 2], Some(206));
+                batch.admit_session(pass, 5, 7, VersionIx(0));
+            }
+        };
+        event(&mut batch, 1);
+        sessions(&mut batch, STRAY - 1);
+        event(&mut batch, 1);
+        sessions(&mut batch, 5 * STRAY);
+        event(&mut batch, 1);
+        event(&mut batch, 0);
+        drop(batch);
+        let (_, lanes, _) = entrance.close();
+        let mut seen = Vec::new();
+        for (block, number_of) in lanes[0].events(0) {
+            seen.extend(block.persons.iter().map(|person| lanes[0].persons(0)[number_of(*person)]));
+        }
+        let person = |who: usize| Layout::person(subscribers.pseudonym(&ids[who]));
+        assert!(seen == [1, 1, 1, 0].map(person));
+    }
+
+    #[test]
+    fn a_full_memory_keeps_nearly_all_it_can_and_no_more() {
+        let subscribers = Subscribers::new().expect("key");
+        let rows: Vec<[u8; 4]> = (0..60_000_u32).map(|row| (row % 20_000).to_be_bytes()).collect();
+        for memory in [1 << 14, 100_000, 1_000_000, 5_000_000, 1 << 30] {
+            let frame = frame(memory);
+            let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), &Share::whole());
+            // Two files at a time, then one: what lies idle is let go as well.
+            let admit = |batch: &mut Batch<'_>, rows: &[[u8; 4]]| {
+                for id in rows {
+                    let pass = passed(batch, id, None);
+                    batch.admit(pass, 5, VersionIx(0));
+                }
+            };
+            let mut batches = [entrance.batch(0), entrance.batch(0)];
+            for (turn, rows) in rows[..3_000].chunks(300).enumerate() {
+                admit(&mut batches[turn % 2], rows);
+            }
+            drop(batches);
+            admit(&mut entrance.batch(0), &rows[3_000..]);
+            let left = 1.0 - entrance.limit.load(Ordering::Acquire) as f64 / SHARDS as f64;
+            let [taken, bytes] = bytes_of(entrance);
+            assert!(bytes <= taken && taken <= memory, "{bytes} and {taken} of {memory}");
+            assert!((left > 0.0) == (memory < 1 << 30), "{bytes} of {memory}");
+            // Another quarter might have been kept.
+            assert!(left == 0.0 || 2 * bytes >= memory, "{bytes} of {memory}");
+        }
+    }
+
+    #[test]
+    fn a_memory_for_nothing_keeps_one_shard_all_the_same() {
+        let subscribers = Subscribers::new().expect("key");
+        let frame = frame(0);
+        for share in
+            [Share::split(700).remove(1), Share::split(2_048).remove(1), Share::split(1_000).remove(999)]
+        {
+            let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), &share);
+            let mut batch = entrance.batch(0);
+            for row in 0..60_000_u32 {
+                let pass = passed(&mut batch, &row.to_be_bytes(), None);
+                batch.admit(pass, 5, VersionIx(0));
+            }
+            drop(batch);
+            let first = share.range().start;
+            let (_, lanes, left) = entrance.close();
+            assert_eq!(left.map_or(share.range().end, |left| left.range().start), first + 1);
+            assert!((0..SHARDS).all(|shard| lanes[0].persons(shard).is_empty() == (shard != first)));
+        }
+    }
+
+    #[test]
+    fn who_is_turned_away_is_so_in_a_dictionary_too() {
+        let ids: [&[u8]; 5] = [b"one", b"opted out", b"machine", b"digest", b"two"];
+        let mut subscribers = Subscribers::new().expect("key");
+        subscribers.opt_out(ids[1]);
+        subscribers.machine(ids[2]);
+        subscribers.hash_with(OptOutHash::new(Algorithm::Blake3, String::new(), String::new()));
+        subscribers.opt_out_digest(blake3::hash(ids[3]).as_bytes());
+        let rows: Vec<u32> = (0..1_500).map(|row| row * row % 5).collect();
+        let is_turned = |number: &u32| (1..4).contains(number);
+        for (files, once) in [(1, true), (1, false), (1 << 32, true)] {
+            let frame = Frame { files, versions: 1 << 30, ..frame(1 << 30) };
+            let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), &Share::whole());
+            let (mut batch, mut met) = (entrance.batch(0), Met::default());
+            batch.meet_all(ids.into_iter(), &mut met);
+            if once {
+                batch.enter_once(&mut met);
+            }
+            let why = [0, 1, 2, 3, 4].map(|number| batch.pass(&met, number, None).err());
+            let (out, machine) = (Some(Turned::OptedOut), Some(Turned::Machine));
+            assert_eq!(why, [None, out, machine, out, None]);
+            let seen = |number: &u32| Seen { number: *number, cell: VersionIx(0), mcc: Some(206), at_us: 5 };
+            let seen: Vec<Seen> = rows.iter().map(seen).collect();
+            let mut turned = vec![7];
+            batch.admit_all(&mut met, &seen, &mut turned);
+            let expected = (0..).zip(&rows).filter(|(_, number)| is_turned(number)).map(|(row, _)| row);
+            assert_eq!(turned, std::iter::once(7).chain(expected).collect::<Vec<usize>>());
+            drop(batch);
+            let (_, lanes, _) = entrance.close();
+            let mut events = 0;
+            for shard in 0..SHARDS {
+                for (block, number_of) in lanes[0].events(shard) {
+                    for person in block.persons {
+                        let person = lanes[0].persons(shard)[number_of(*person)];
+                        let of = |id: &[u8]| Layout::identity_of(subscribers.pseudonym(id));
+                        assert!([of(ids[0]), of(ids[4])].contains(&Layout::identity_in(shard, person)));
+                        events += 1;
+                    }
+                }
+            }
+            assert_eq!(events, rows.len() - turned.len() + 1);
+        }
+    }
+
+    #[test]
+    fn nobody_is_taken_for_one_who_was_turned_away() {
+        assert_eq!(
+            [0, MACHINE - 1, MACHINE, OPTED_OUT].map(somebody),
+            [0, MACHINE - 1, MACHINE - 1, MACHINE - 1]
+        );
+    }
+
+    #[test]
+    fn a_file_beyond_those_of_the_frame_is_refused() {
+        let (subscribers, frame) =
+            (Subscribers::new().expect("key"), Frame { files: 1 << 16, ..frame(MEMORY) });
+        let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), &Share::whole());
+        let opens = |file: u32| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(entrance.batch(file)))).is_ok()
+        };
+        assert!(opens(0) && opens(65_535) && !opens(65_536) && !opens(u32::MAX));
+    }
+
+    #[test]
+    fn what_is_wanted_touches_the_frame() {
+        let subscribers = Subscribers::new().expect("key");
+        let frame = Frame { from_us: 10, until_us: 20, ..frame(MEMORY) };
+        let entrance = Entrance::open(&subscribers, &frame, Layout::new(&frame), &Share::whole());
+        let batch = entrance.batch(0);
+        let wants = |from_us, until_us| batch.wants(from_us, until_us);
+        assert!(wants(10, 10) && wants(19, 19) && wants(0, 10) && wants(19, 30) && wants(i64::MIN, i64::MAX));
+        assert!(!wants(0, 9) && !wants(20, 20) && !wants(i64::MAX, i64::MAX) && !wants(i64::MIN, i64::MIN));
+        assert_eq!(batch.wanted_us(), 10..20);
     }
 
     #[test]

@@ -227,10 +227,10 @@ impl<'a> Market<'a> {
         devices.expect("an exchange takes no more than there is")
     }
 
-    #[expect(clippy::cast_possible_wrap, reason = "devices are people in a country")]
     fn apply(&mut self, units: &[(u32, i32)], devices: u64, moves: &mut Vec<Move>) {
+        let devices = i64::try_from(devices).expect("devices are people in a country");
         for (atom, sign) in units {
-            let by = i64::from(*sign) * devices as i64;
+            let by = i64::from(*sign) * devices;
             self.moved[*atom as usize] += by;
             self.moving.push(*atom);
             moves.push((*atom, by));

@@ -12,6 +12,7 @@ use crate::{
     axis::Axis,
     count_table::{CountTable, Counted},
     crossed::{self, CrossedTable, Crossing, Number, Side, pair},
+    lattice::index,
     policy::Policy,
     protect::parts_of,
     protected_table::{Account, Cell, Protected, ProtectedPairs, ProtectedTable},
@@ -86,7 +87,7 @@ pub fn protect_guests(counted: Counted, guard: &GuestGuard<'_>, policy: &Policy)
     let mut published: Vec<HashMap<u32, u64>> = vec![HashMap::new(); n];
     for member in 0..n {
         let here = residence.devices.iter().map(|(key, devices)| (parts_of(*key).1, *devices));
-        let row = u32::try_from(member).unwrap_or(u32::MAX);
+        let row = index(member);
         let mut numbers =
             CrossedTable::new(here.filter(|(p, _)| *p >= pair(row, 0) && *p < pair(row + 1, 0)));
         let nested =
@@ -126,3 +127,6 @@ fn divided(counts: &[u64], classes: usize, k: u64, total: impl Fn(usize) -> Opti
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

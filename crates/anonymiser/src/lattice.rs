@@ -41,10 +41,11 @@ impl Sets {
     }
 }
 
-/// A table has fewer than 2^32 of anything: its counters would not fit the memory otherwise.
+/// There are fewer than 2^32 of anything that is numbered: columns and atoms of a table, people and blocks of a shard.
+/// They would not fit the memory otherwise.
 #[inline]
 pub(crate) fn index(n: usize) -> u32 {
-    u32::try_from(n).expect("a table has fewer than 2^32 columns and atoms")
+    u32::try_from(n).expect("fewer than 2^32 of anything that is numbered")
 }
 
 /// How the numbers of a table hang together: each column is the sum of some atoms.

@@ -46,7 +46,8 @@ fn bits_for(values: u64) -> u32 {
 
 impl Layout {
     pub(crate) fn new(frame: &Frame) -> Self {
-        let span = u64::try_from(frame.until_us - frame.from_us).unwrap_or(0);
+        // The difference of any two times fits 64 bits; a frame that ends before it begins holds nothing.
+        let span = if frame.until_us > frame.from_us { frame.until_us.abs_diff(frame.from_us) } else { 0 };
         let (time_bits, version_bits, file_bits) =
             (bits_for(span), bits_for(frame.versions as u64), bits_for(frame.files as u64));
         Self { origin_us: frame.from_us, time_bits, version_bits, file_bits }
@@ -83,8 +84,8 @@ impl Layout {
     /// `at_us` must lie in the frame, `version` and `file` below its numbers.
     #[inline]
     pub(crate) fn rest<R: Rest>(&self, at_us: i64, version: VersionIx, file: u32) -> R {
-        let at = (at_us - self.origin_us).cast_unsigned();
-        debug_assert!(bits_for(at + 1) <= self.time_bits, "an event outside the frame");
+        let at = at_us.wrapping_sub(self.origin_us).cast_unsigned();
+        debug_assert!(at <= mask(self.time_bits), "an event outside the frame");
         let head = u128::from(at) << (self.version_bits + self.file_bits);
         R::of(head | u128::from(version.0) << self.file_bits | u128::from(file))
     }
@@ -145,6 +146,9 @@ impl Packer {
     #[inline]
     pub(crate) fn pack(self, at_us: i64, version: VersionIx) -> u64 {
         let at = at_us.wrapping_sub(self.origin_us).cast_unsigned();
+        debug_assert!(
+            at.checked_shl(self.time_shift).unwrap_or(0).checked_shr(self.time_shift).unwrap_or(0) == at
+        );
         let version = u64::from(version.0).wrapping_shl(self.version_shift);
         at.wrapping_shl(self.time_shift) | version | self.file
     }
@@ -234,6 +238,69 @@ mod tests {
                 prop_assert_eq!((u128::from(layout.identity(one)), u128::from(one)), (layout.identity(two), two));
             }
         }
+    }
+
+    proptest! {
+        /// A frame may begin and end anywhere, with as many cells and files as can be numbered.
+        #[test]
+        fn frames_at_the_ends_of_time_hold_their_events(
+            from_us in prop_oneof![Just(i64::MIN), Just(i64::MAX - 1), any::<i64>(), Just(-377_705_023_201_000_000)],
+            until_us in prop_oneof![Just(i64::MAX), any::<i64>(), Just(253_402_207_200_000_000)],
+            versions in prop_oneof![Just(1_usize), Just(1 << 32), 1..1_usize << 32],
+            files in prop_oneof![Just(1_usize), Just(1 << 16), Just(1 << 32), 1..1_usize << 17],
+            at: u64, last: bool, v: prop::sample::Index, f: prop::sample::Index,
+        ) {
+            prop_assume!(from_us < until_us);
+            let frame = Frame { from_us, until_us, hold_us: 1, versions, files, memory: 0 };
+            let layout = Layout::new(&frame);
+            let span = until_us.abs_diff(from_us);
+            let at_us = from_us.wrapping_add_unsigned(if last { span - 1 } else { at % span });
+            let number = |n: usize| u32::try_from(n).expect("a number of 32 bits");
+            let version = VersionIx(number(if last { versions - 1 } else { v.index(versions) }));
+            let file = number(if last { files - 1 } else { f.index(files) });
+            let two: u128 = layout.rest(at_us, version, file);
+            prop_assert_eq!((layout.at_us(two), layout.version(two), layout.file(two)), (at_us, version, file as usize));
+            let middle = from_us.wrapping_add_unsigned(span / 2);
+            let before: u128 = layout.rest(middle, VersionIx(0), 0);
+            prop_assert!(before.cmp(&two) == (middle, VersionIx(0), 0).cmp(&(at_us, version, file)), "in the order of time");
+            prop_assert!(before > two || layout.slice(before) <= layout.slice(two));
+            if layout.rest_fits_word() {
+                let one: u64 = layout.rest(at_us, version, file);
+                prop_assert_eq!(layout.packer(file).pack(at_us, version), one);
+                prop_assert_eq!((u128::from(one), layout.slice(one)), (two, layout.slice(two)));
+            }
+        }
+    }
+
+    #[test]
+    fn slices_divide_a_frame_evenly_and_a_short_one_by_its_moments() {
+        let slice = |length_us: i64, at_us: i64| {
+            let frame =
+                Frame { from_us: 7, until_us: 7 + length_us, hold_us: 1, versions: 3, files: 2, memory: 0 };
+            let layout = Layout::new(&frame);
+            layout.slice::<u64>(layout.rest(7 + at_us, VersionIx(2), 1))
+        };
+        assert_eq!([0, 255, 256, 65_535].map(|at| slice(1 << 16, at)), [0, 0, 1, 255]);
+        assert_eq!([0, 1, 100].map(|at| slice(101, at)), [0, 1, 100]);
+        assert_eq!(slice(1, 0), 0);
+    }
+
+    #[test]
+    fn a_frame_that_ends_before_it_begins_holds_nothing() {
+        let frame =
+            Frame { from_us: i64::MAX, until_us: i64::MIN, hold_us: 1, versions: 0, files: 0, memory: 0 };
+        let layout = Layout::new(&frame);
+        assert_eq!((layout.time_bits, layout.version_bits, layout.file_bits), (0, 0, 0));
+    }
+
+    #[test]
+    fn events_fit_a_word_up_to_its_last_bit() {
+        let fits = |span: i64, versions: usize, files: usize| {
+            Layout::new(&Frame { from_us: 0, until_us: span, hold_us: 1, versions, files, memory: 0 })
+                .rest_fits_word()
+        };
+        assert!(fits(1 << 40, 1 << 16, 1 << 8) && !fits((1 << 40) + 1, 1 << 16, 1 << 8));
+        assert!(!fits(1 << 40, (1 << 16) + 1, 1 << 8) && !fits(1 << 40, 1 << 16, (1 << 8) + 1));
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub use guests::{GuestGuard, protect_guests};
 pub use lattice::Lattice;
 pub use layout::Frame;
 pub use opt_out_hash::{Algorithm, OptOutHash, UnknownAlgorithm};
-pub use policy::{Policy, SmallThreshold, Threshold};
+pub use policy::{Policy, Threshold, ThresholdError};
 pub use protect::{Exit, Guard, PairGuard, key, protect};
 pub use protected_table::{Account, Pair, Protected, ProtectedPairs, ProtectedTable, Witness};
 pub use pseudonym::KeyError;

@@ -61,7 +61,10 @@ pub(crate) fn protect(table: &CountTable, nest: &Nest<'_>) -> Done {
         }
     }
     nest.hide_overlaps_of_places(grid, &mut cells);
-    nest.hide_overlaps_of_times(grid, &mut cells);
+    // The places within one that gives way to its day stand in its stead, and may tell of a few in their turn.
+    while nest.hide_overlaps_of_times(grid, &mut cells) {
+        nest.hide_overlaps_of_places(grid, &mut cells);
+    }
     let mut account = Account::new(groups);
     for (slot, cell) in cells.iter().enumerate() {
         if *cell != Cell::NoCoverage {
@@ -132,9 +135,10 @@ impl Nest<'_> {
         Some(parts)
     }
 
-    /// Of periods that fill a longer one.
-    fn hide_overlaps_of_times(&self, grid: Grid, cells: &mut [Cell]) {
-        let Some((longer, period)) = self.within else { return };
+    /// Of periods that fill a longer one. Says whether anything more is withheld.
+    fn hide_overlaps_of_times(&self, grid: Grid, cells: &mut [Cell]) -> bool {
+        let Some((longer, period)) = self.within else { return false };
+        let mut hidden = false;
         for place in 0..grid.places() {
             for whole in 0..longer.table.grid.times() {
                 let times = (0..grid.times()).filter(|time| period[*time] == whole);
@@ -142,9 +146,11 @@ impl Nest<'_> {
                 let whole = longer.table.cells[longer.table.grid.slot(whole, place).0];
                 if let Some(part) = overlap_to_hide(self.k, whole, parts) {
                     cells[part] = Cell::Withheld;
+                    hidden = true;
                 }
             }
         }
+        hidden
     }
 
     /// Whether a longer period's number tells of nobody beside those of shorter ones that are out already.

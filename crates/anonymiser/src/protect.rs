@@ -495,7 +495,17 @@ impl PairWork<'_> {
                 crossed::protect(table, &sides(k), may, &|row, column| shown.contains(&pair(row, column)));
                 shown = table.shown().map(|number| pair(number.row, number.column)).collect();
             }
-            let telling = if k > 1 { telling_hours(&day, &of_hours, places, k) } else { Vec::new() };
+            if k <= 1 {
+                break;
+            }
+            let beyond = hours_beyond(&day, &of_hours, k);
+            for (hour, pair) in &beyond {
+                allowed[*hour].remove(pair);
+            }
+            if !beyond.is_empty() {
+                continue;
+            }
+            let telling = telling_hours(&day, &of_hours, places, k);
             if telling.is_empty() {
                 break;
             }
@@ -540,33 +550,58 @@ fn telling_hours(day: &CrossedTable, hours: &[CrossedTable], places: &Axis, k: u
     day.shown().filter(tells).map(|number| pair(number.row, number.column)).collect()
 }
 
-/// Which pairs each hour may show. Where too little would be left of the day, the smallest hours are withheld; what
-/// an hour withholds later leaves still more of this pair, for it was k at least.
+/// Which pairs each hour may show. Where too little would be left of the day, the smallest hours are withheld.
 fn hours_allowed(day: &CrossedTable, hours: &[CrossedTable], k: u64) -> Vec<HashSet<u64>> {
     let mut allowed = vec![HashSet::new(); hours.len()];
     for number in day.shown() {
-        let mut large: Vec<(u64, usize)> = hours
-            .iter()
-            .enumerate()
-            .map(|(hour, table)| (table.count(number.row, number.column), hour))
-            .filter(|(count, _)| *count >= k)
-            .collect();
-        large.sort_unstable();
-        let mut rest = number.count - large.iter().map(|(count, _)| count).sum::<u64>();
-        let mut first = 0;
-        while k > 1
-            && first < large.len()
-            && rest > 0
-            && rest < k * (hours.len() - (large.len() - first)) as u64
-        {
-            rest += large[first].0;
-            first += 1;
-        }
-        for (_, hour) in &large[first..] {
-            allowed[*hour].insert(pair(number.row, number.column));
+        let large = |hour: &CrossedTable| hour.count(number.row, number.column) >= k;
+        let [_, kept] = hours_apart(number, hours, k, large);
+        for (_, hour) in kept {
+            allowed[hour].insert(pair(number.row, number.column));
         }
     }
     allowed
+}
+
+/// What hours must not show of what they do, by the day: where nobody travelled in any other hour, the day left nothing,
+/// until one of the hours was withheld for another number's sake.
+fn hours_beyond(day: &CrossedTable, hours: &[CrossedTable], k: u64) -> Vec<(usize, u64)> {
+    let mut beyond = Vec::new();
+    for number in day.shown() {
+        let shown = |hour: &CrossedTable| hour.is_shown(number.row, number.column);
+        let [withheld, _] = hours_apart(number, hours, k, shown);
+        beyond.extend(withheld.into_iter().map(|(_, hour)| (hour, pair(number.row, number.column))));
+    }
+    beyond
+}
+
+/// The trips of a pair in some hours, and which hours these are.
+type Hours = Vec<(u64, usize)>;
+
+/// Divides hours that could show a pair into the smallest, which must not, and those that may: then what the day has
+/// beside these is nobody's, or at least k trips for each of the other hours.
+fn hours_apart(
+    number: &Number,
+    hours: &[CrossedTable],
+    k: u64,
+    could: impl Fn(&CrossedTable) -> bool,
+) -> [Hours; 2] {
+    let could = hours.iter().enumerate().filter(|(_, table)| could(table));
+    let mut smallest: Hours =
+        could.map(|(hour, table)| (table.count(number.row, number.column), hour)).collect();
+    smallest.sort_unstable();
+    let mut rest = number.count - smallest.iter().map(|(count, _)| count).sum::<u64>();
+    let mut first = 0;
+    while k > 1
+        && first < smallest.len()
+        && rest > 0
+        && rest < k * (hours.len() - (smallest.len() - first)) as u64
+    {
+        rest += smallest[first].0;
+        first += 1;
+    }
+    let kept = smallest.split_off(first);
+    [smallest, kept]
 }
 
 impl ProtectedPairs {
@@ -688,3 +723,6 @@ fn witnesses_at(pattern: &Pattern, lattice: &Lattice, atoms: &[u64]) -> Vec<Vec<
     let truth = truth.map(|(atom, devices)| (index(atom), *devices)).collect();
     std::iter::once(truth).chain(pattern.witnesses(lattice, atoms)).collect()
 }
+
+#[cfg(test)]
+mod tests;

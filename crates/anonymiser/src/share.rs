@@ -107,6 +107,43 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "fractions of a power of two")]
+    fn fractions_of_everybody_are_told() {
+        assert_eq!(Share::whole().fraction(), 1.0);
+        assert_eq!(Share::split(4).iter().map(Share::fraction).collect::<Vec<_>>(), [0.25; 4]);
+        let mut shares = Shares::planned(4);
+        assert_eq!((shares.remaining(), shares.fraction()), (4, 1.0));
+        shares.take();
+        assert_eq!((shares.remaining(), shares.fraction()), (3, 0.75));
+        shares.give_back(None);
+        assert_eq!((shares.remaining(), shares.fraction()), (3, 0.75));
+        shares.give_back(Share::of(0..SHARDS / 8));
+        assert_eq!((shares.remaining(), shares.fraction()), (4, 0.875));
+        while shares.take().is_some() {}
+        shares.replan(3);
+        assert_eq!((shares.remaining(), shares.fraction(), shares.take()), (0, 0.0, None));
+        assert_eq!(Share::of(5..5), None);
+    }
+
+    #[test]
+    fn shares_are_as_equal_as_they_can_be() {
+        for parts in [3, 7, 1_000] {
+            let sizes: Vec<usize> = Share::split(parts).iter().map(|share| share.range().len()).collect();
+            let (least, most) = (sizes.iter().min(), sizes.iter().max());
+            assert!(least.zip(most).is_some_and(|(least, most)| most - least <= 1), "{sizes:?}");
+            let mut shares = Shares::planned(1);
+            shares.replan(parts);
+            assert_eq!(shares.remaining(), parts);
+            let sizes: Vec<usize> =
+                std::iter::from_fn(|| shares.take()).map(|share| share.range().len()).collect();
+            assert_eq!(sizes.iter().sum::<usize>(), SHARDS);
+            assert!(
+                sizes.iter().max().zip(sizes.iter().min()).is_some_and(|(most, least)| most - least <= 1)
+            );
+        }
+    }
+
+    #[test]
     fn shares_are_disjoint_and_cover_everybody() {
         for parts in [0, 1, 2, 3, 7, SHARDS, SHARDS + 1] {
             let mut next = 0;

@@ -88,9 +88,8 @@ impl Subscribers {
     /// Bytes that the lists of subscribers take.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let entries =
-            self.opted_out.capacity() * 9 + self.machines.capacity() * 9 + self.residence.capacity() * 17;
-        entries as u64
+        let listed = [&self.opted_out, &self.opted_out_digests, &self.machines].map(HashSet::capacity);
+        (listed.iter().sum::<usize>() * 9 + self.residence.capacity() * 17) as u64
     }
 
     #[inline]
@@ -129,5 +128,73 @@ impl Subscribers {
     #[cold]
     pub(crate) fn digest_opted_out(&self, hash: &OptOutHash, id: &[u8]) -> bool {
         hash.with_digest(id, |digest| self.opted_out_digests.contains(&self.pseudonym(digest)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opt_out_hash::Algorithm;
+
+    fn subscribers() -> Subscribers {
+        Subscribers::new().expect("key")
+    }
+
+    #[test]
+    fn lists_hold_who_was_put_on_them_and_nobody_else() {
+        let mut all = subscribers();
+        assert!(all.turns_nobody_away());
+        all.opt_out(b"one");
+        assert!(!all.turns_nobody_away());
+        let [one, two] = [b"one", b"two"].map(|id| all.pseudonym(id));
+        assert!(all.opted_out(one) && !all.opted_out(two) && !all.is_machine(one));
+        let mut all = subscribers();
+        all.machine(b"two");
+        assert!(!all.turns_nobody_away());
+        let [one, two] = [b"one", b"two"].map(|id| all.pseudonym(id));
+        assert!(all.is_machine(two) && !all.is_machine(one) && !all.opted_out(two));
+        all.reside(b"one", PlaceId(3));
+        all.reside(b"one", PlaceId(4));
+        let at_home = |pseudonym| all.residence(Layout::identity_of(pseudonym));
+        assert_eq!([at_home(one), at_home(two)], [Some(PlaceId(4)), None], "the last is believed");
+    }
+
+    #[test]
+    fn digests_count_where_the_hash_is_known_alone() {
+        let mut all = subscribers();
+        all.opt_out_digest(blake3::hash(b"one").as_bytes());
+        assert!(all.turns_nobody_away() && all.digests().is_none(), "nobody says how the list was hashed");
+        all.hash_with(OptOutHash::new(Algorithm::Blake3, String::new(), String::new()));
+        assert!(!all.turns_nobody_away());
+        let hash = all.digests().expect("a list of digests");
+        assert!(all.digest_opted_out(hash, b"one") && !all.digest_opted_out(hash, b"two"));
+        let mut none = subscribers();
+        none.hash_with(OptOutHash::new(Algorithm::Blake3, String::new(), String::new()));
+        assert!(none.turns_nobody_away() && none.digests().is_none(), "the list is empty");
+    }
+
+    #[test]
+    fn lists_are_accounted_for() {
+        let none = subscribers();
+        assert_eq!(none.bytes(), 0);
+        let fill = |put: fn(&mut Subscribers, &[u8])| {
+            let mut all = subscribers();
+            (0..1_000_u32).for_each(|id| put(&mut all, &id.to_be_bytes()));
+            all.bytes()
+        };
+        // A table has room for up to twice as many as are in it, and a little.
+        let of_a_list = 9_000..=20_000;
+        for put in [Subscribers::opt_out, Subscribers::opt_out_digest, Subscribers::machine] {
+            assert!(of_a_list.contains(&fill(put)));
+        }
+        assert!((17_000..=38_000).contains(&fill(|all, id| all.reside(id, PlaceId(1)))));
+        let mut all = subscribers();
+        for id in 0..1_000_u32 {
+            all.opt_out(&id.to_be_bytes());
+            all.machine(&id.to_be_bytes());
+            all.opt_out_digest(&id.to_be_bytes());
+            all.reside(&id.to_be_bytes(), PlaceId(1));
+        }
+        assert_eq!(all.bytes(), 3 * fill(Subscribers::opt_out) + fill(|all, id| all.reside(id, PlaceId(1))));
     }
 }

@@ -154,7 +154,8 @@ impl Seen {
 /// a guess at the whole table.
 ///
 /// # Panics
-/// When the numbers are of another lattice.
+/// When the numbers are of another lattice, their sum takes more than 64 bits, or `k` times `counts_per_device` takes
+/// more than 63.
 #[must_use]
 pub fn suppress(lattice: &Lattice, numbers: Numbers<'_>, rule: Rule, before: Option<&Pattern>) -> Pattern {
     let table = Table::new(lattice, numbers, rule, before);
@@ -224,7 +225,9 @@ impl<'a> Table<'a> {
 
     /// What a small number must be able to be.
     fn goal(&self) -> u64 {
-        self.rule.k.checked_mul(self.rule.counts_per_device).expect("k is smaller than any country")
+        let goal = self.rule.k.checked_mul(self.rule.counts_per_device);
+        // Half of 64 bits, for devices are also taken away.
+        goal.filter(|goal| *goal <= u64::MAX / 2).expect("k is smaller than any country")
     }
 }
 

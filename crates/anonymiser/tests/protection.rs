@@ -357,3 +357,92 @@ proptest! {
         }
     }
 }
+
+/// Counts at the ends of what counters of 32 bits and their sums hold.
+fn extreme() -> impl Strategy<Value = u64> {
+    let most = u64::from(u32::MAX);
+    prop_oneof![
+        3 => Just(0_u64),
+        2 => 1..3_u64,
+        3 => most - 2..=most + 1,
+        1 => most * 24 - 1..=most * 24 + 1,
+        1 => Just(1 << 55),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// The smallest and the largest threshold, with counts that are just under and just over it.
+    #[test]
+    fn thresholds_and_counts_at_their_limits(
+        (columns, atoms) in tables(),
+        extremes in prop::collection::vec(extreme(), 48),
+        k in prop::sample::select(&[1_u64, 2, u32::MAX as u64][..]),
+        counts_per_device in prop::sample::select(&[1_u64, 24][..]),
+    ) {
+        let atoms = &extremes[..atoms.len()];
+        let lattice = Lattice::new(atoms.len(), &columns);
+        let rule = Rule { k, counts_per_device, safety: Safety::Certified };
+        let pattern = suppress(&lattice, Numbers { atoms, devices: None, withheld: None }, rule, None);
+        let number = |atoms: &[u64], column: usize| columns[column].iter().map(|atom| atoms[*atom as usize]).sum::<u64>();
+        let goal = if k == 1 { 0 } else { k * counts_per_device };
+        let mut best: Vec<u64> = (0..columns.len()).map(|column| number(atoms, column)).collect();
+        for witness in pattern.witnesses(&lattice, atoms) {
+            let mut other = atoms.to_vec();
+            for (atom, devices) in witness {
+                other[atom as usize] = devices;
+            }
+            for (column, best) in best.iter_mut().enumerate() {
+                let n = number(&other, column);
+                prop_assert!(pattern.withholds(&lattice, column) || n == number(atoms, column));
+                *best = n.max(*best);
+            }
+        }
+        for (column, best) in best.into_iter().enumerate() {
+            let (n, withheld) = (number(atoms, column), pattern.withholds(&lattice, column));
+            prop_assert_eq!(pattern.is_small(&lattice, column), n < k);
+            // A number that is withheld for others' sake is no small one, and needs no witness.
+            let holds = if withheld { n >= k || best >= goal } else { n >= k };
+            prop_assert!(holds, "{} is wrong about {}", withheld, n);
+            prop_assert!(k > 1 || withheld == (n == 0), "every device is a group of its own");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_counted_is_refused() {
+    let lattice = Lattice::new(2, &[vec![0, 1], vec![0], vec![1]]);
+    let refused = |atoms: [u64; 2], k: u64, counts_per_device: u64| {
+        let rule = Rule { k, counts_per_device, safety: Safety::Certified };
+        let numbers = Numbers { atoms: &atoms, devices: None, withheld: None };
+        std::panic::catch_unwind(|| suppress(&lattice, numbers, rule, None)).is_err()
+    };
+    assert!(!refused([5, 7], u64::MAX / 2, 1) && !refused([u64::MAX / 2, 7], 10, 1));
+    assert!(
+        refused([5, 7], u64::MAX / 2 + 1, 1) && refused([5, 7], u64::MAX, 1),
+        "no witness could hold so many"
+    );
+    assert!(refused([5, 7], u64::MAX / 24, 24) && refused([5, 7], 1 << 60, 24));
+    assert!(refused([u64::MAX, 1], 10, 1), "the sum has more than 64 bits");
+}
+
+#[test]
+fn a_table_of_nothing_is_protected() {
+    let rule = Rule { k: K, counts_per_device: 1, safety: Safety::Certified };
+    for columns in [vec![], vec![vec![]], vec![vec![], vec![]]] {
+        let lattice = Lattice::new(0, &columns);
+        let pattern = suppress(&lattice, Numbers { atoms: &[], devices: None, withheld: None }, rule, None);
+        assert_eq!(
+            (lattice.columns(), lattice.slots(), pattern.certified()),
+            (columns.len(), columns.len(), 0)
+        );
+        assert!((0..columns.len()).all(|column| !pattern.withholds(&lattice, column)));
+    }
+    // One place alone: nobody can hide a few in it.
+    for (n, withheld) in [(0, true), (K - 1, true), (K, false)] {
+        let lattice = Lattice::new(1, &[vec![0]]);
+        let pattern = suppress(&lattice, Numbers { atoms: &[n], devices: None, withheld: None }, rule, None);
+        assert_eq!(pattern.withholds(&lattice, 0), withheld);
+    }
+}

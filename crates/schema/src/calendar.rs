@@ -132,8 +132,9 @@ impl Ticks {
         if at_us <= *first {
             return 0;
         }
-        // A division, guessed by a multiplication, which costs a tenth, and set right where it is one off.
-        let since_us = at_us - first - 1;
+        // A division, guessed by a multiplication, which costs a tenth, and set right where it is one off. No window
+        // reaches half as far as 64 bits, and what is later is after all ticks.
+        let since_us = at_us.min(i64::MAX / 2) - first - 1;
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a guess")]
         let guess = (since_us as f64 * step.per_us) as i64;
         let over_us = since_us - guess * step.us;
@@ -207,9 +208,12 @@ impl Calendar {
     }
 
     /// One of its days as a calendar of its own.
+    ///
+    /// # Panics
+    /// When the day is none of its days.
     #[must_use]
     pub fn only(&self, day: &Day) -> Self {
-        let day = self.days.iter().position(|other| other.date == day.date).unwrap_or(0);
+        let day = self.days.iter().position(|other| other.date == day.date).expect("one of its days");
         self.slice(day, day + 1)
     }
 
@@ -328,6 +332,7 @@ fn midnight_us(date: Date, zone: &TimeZone) -> Result<i64, CalendarError> {
 mod tests {
     use super::*;
     use jiff::civil::date;
+    use proptest::prelude::*;
 
     fn brussels(from: Date, to: Date) -> Calendar {
         let zone = TimeZone::get("Europe/Brussels").expect("bundled zone");
@@ -382,6 +387,107 @@ mod tests {
         assert_eq!(calendar.days()[1].hours.len(), 0);
         let starts = calendar.day_starts();
         assert_eq!(starts.before(starts.at_us()[2] + 1), 3);
+    }
+
+    /// Dates from the first that can be written to the last, many of them at the ends of what a window may cover.
+    fn dates() -> impl Strategy<Value = Date> {
+        let any =
+            (-9_999..=9_999_i16, 1..=12_i8, 1..=28_i8).prop_map(|(year, month, day)| date(year, month, day));
+        let near =
+            |of: Date| (-100..=100_i64).prop_map(move |days| of.saturating_add(jiff::Span::new().days(days)));
+        prop_oneof![
+            any,
+            near(Date::MIN),
+            near(Date::MAX),
+            near(date(1_900, 1, 1)),
+            near(date(9_000, 12, 31)),
+            near(date(2_026, 3, 29))
+        ]
+    }
+
+    const ZONES: &[&str] = &[
+        "UTC",
+        "Europe/Brussels",
+        "Pacific/Apia",
+        "Pacific/Kiritimati",
+        "Etc/GMT+12",
+        "Australia/Lord_Howe",
+    ];
+
+    fn zones() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(ZONES)
+    }
+
+    proptest! {
+        /// A window of any two dates is refused with a reason, or has its days, hours and instants, one after the other.
+        #[test]
+        fn any_window_is_refused_or_laid_out(from in dates(), days in -3..96_i64, zone in zones(), step_s in prop::sample::select(&[1_i64, 900, 3_600][..])) {
+            let to = from.saturating_add(jiff::Span::new().days(days));
+            let zone = TimeZone::get(zone).expect("bundled zone");
+            // Steps of a second for one day alone.
+            let Ok(window) = Window::new(from, if step_s == 1 { from } else { to }) else { return Ok(()) };
+            let calendar = Calendar::new(window, zone, step_s).expect("a window that was not refused");
+            prop_assert_eq!(calendar.days().len() as i64, i64::from((window.to() - window.from()).get_days()) + 1);
+            let (mut end_us, mut hours, mut instants) = (calendar.start_us(), 0, 0);
+            for day in calendar.days() {
+                prop_assert!(day.start_us == end_us && day.hours.start == hours && day.instants.start == instants);
+                (end_us, hours, instants) = (day.end_us, day.hours.end, day.instants.end);
+            }
+            prop_assert_eq!((end_us, hours, instants), (calendar.end_us(), calendar.hours().at_us().len(), calendar.instants().at_us().len()));
+        }
+
+        /// How many ticks lie before a moment, wherever in 64 bits it is.
+        #[test]
+        fn ticks_are_counted_to_the_ends_of_time(from in dates(), at_us in any::<i64>(), near in -2..=2_i64, which: prop::sample::Index, step_s in prop::sample::select(&[60_i64, 900, 3_600][..]), zone in zones()) {
+            let Ok(window) = Window::new(from, from) else { return Ok(()) };
+            let calendar = Calendar::new(window, TimeZone::get(zone).expect("bundled zone"), step_s).expect("calendar");
+            for ticks in [calendar.instants(), calendar.hours(), calendar.day_starts()] {
+                let all = ticks.at_us();
+                let close = if all.is_empty() { 0 } else { all[which.index(all.len())] } + near;
+                for at_us in [at_us, close, i64::MIN, i64::MIN + 1, i64::MAX, i64::MAX - 1, i64::MAX / 2, i64::MAX / 2 + 1] {
+                    prop_assert_eq!(ticks.before(at_us), all.iter().filter(|tick| **tick < at_us).count(), "at {}", at_us);
+                }
+            }
+        }
+
+        /// The part of a calendar that a stretch of time touches is there for any stretch.
+        #[test]
+        fn stretches_at_the_ends_of_time_have_their_days(from_us in any::<i64>(), until_us in any::<i64>(), far: bool) {
+            let calendar = brussels(date(2026, 10, 24), date(2026, 10, 26));
+            let near = |us: i64| calendar.start_us() + us.rem_euclid(5 * 86_400 * MICROS_PER_SECOND) - 86_400 * MICROS_PER_SECOND;
+            let (from_us, until_us) = if far { (from_us, until_us) } else { (near(from_us), near(until_us)) };
+            let part = calendar.between(from_us, until_us);
+            prop_assert!((1..=3).contains(&part.days().len()));
+            let touched = calendar.days().iter().filter(|day| day.start_us < until_us && day.end_us > from_us).count();
+            prop_assert!(from_us >= until_us || touched == 0 || part.days().len() == touched);
+            prop_assert_eq!(part.days()[0].instants.start, 0);
+        }
+    }
+
+    #[test]
+    fn a_day_of_another_calendar_is_none_of_its_days() {
+        let (one, other) = (date(2026, 10, 24), date(2026, 10, 25));
+        let (calendar, others) = (brussels(one, one), brussels(other, other));
+        assert!(std::panic::catch_unwind(|| calendar.only(&others.days()[0])).is_err());
+    }
+
+    #[test]
+    fn the_first_and_the_last_year_are_in_and_their_neighbours_out() {
+        for (year, fine) in
+            [(1_899, false), (1_900, true), (9_000, true), (9_001, false), (-9_999, false), (9_999, false)]
+        {
+            let day = date(year, 12, 31);
+            assert_eq!(Window::new(day, day).is_ok(), fine, "{year}");
+        }
+        let day = date(2026, 1, 1);
+        let last = |days| day.saturating_add(jiff::Span::new().days(days - 1));
+        assert!(Window::new(day, last(Window::DAYS_MAX)).is_ok());
+        assert!(matches!(
+            Window::new(day, last(Window::DAYS_MAX + 1)),
+            Err(CalendarError::TooLong { days: 93, .. })
+        ));
+        let whole = Window::new(Date::MIN, Date::MAX);
+        assert!(matches!(whole, Err(CalendarError::OutOfRange(_))));
     }
 
     #[test]

@@ -133,14 +133,14 @@ impl CellPlan {
     fn index(&mut self) {
         for (i, version) in self.versions.iter().enumerate() {
             if i == 0 || version.cell_id != self.versions[i - 1].cell_id {
-                let cell = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
-                self.first.push(u32::try_from(i).unwrap_or(u32::MAX));
+                let cell = number(self.first.len());
+                self.first.push(number(i));
                 let (key, hasher) = (Key::of(&version.cell_id, &self.hasher), &self.hasher);
                 let hash_of = |(key, _): &(Key, u32)| hasher.hash_one(key);
                 self.by_id.insert_unique(hash_of(&(key, cell)), (key, cell), hash_of);
             }
         }
-        self.first.push(u32::try_from(self.versions.len()).unwrap_or(u32::MAX));
+        self.first.push(number(self.versions.len()));
     }
 
     /// The cell of this identifier, if the plan has it at any time.
@@ -169,7 +169,7 @@ impl CellPlan {
     #[must_use]
     pub fn same_cell_at(&self, version: VersionIx, at_us: i64) -> Option<VersionIx> {
         let cell = self.first.partition_point(|first| *first <= version.0) - 1;
-        self.version_at(CellIx(u32::try_from(cell).unwrap_or(u32::MAX)), at_us)
+        self.version_at(CellIx(number(cell)), at_us)
     }
 
     /// The postal code that a version serves.
@@ -202,6 +202,11 @@ impl CellPlan {
     pub fn cells(&self) -> usize {
         self.first.len() - 1
     }
+}
+
+/// A cell or a version by its number: a plan of more than 32 bits of them would not fit the memory.
+fn number(n: usize) -> u32 {
+    u32::try_from(n).expect("a cell plan has fewer than 2^32 rows")
 }
 
 #[cfg(test)]
@@ -241,6 +246,18 @@ mod tests {
         assert_eq!(plan.cell(b"c"), None);
         let versions = [a, b].map(|cell| plan.versions_of(cell).map(|v| v.0).collect::<Vec<_>>());
         assert_eq!(versions, [vec![0, 1], vec![2]]);
+    }
+
+    #[test]
+    fn versions_hold_up_to_the_ends_of_time() {
+        let plan =
+            CellPlan::new(vec![version("a", i64::MIN, 0, 1), version("a", 0, i64::MAX, 2)]).expect("plan");
+        let a = plan.cell(b"a").expect("known");
+        let version = |at_us| plan.version_at(a, at_us).map(|version| version.0);
+        assert_eq!([i64::MIN, -1, 0, i64::MAX - 1].map(version), [Some(0), Some(0), Some(1), Some(1)]);
+        assert_eq!(version(i64::MAX), None, "a moment that nothing can hold, for its end could not be told");
+        let moved = |from, at_us| plan.same_cell_at(VersionIx(from), at_us).map(|version| version.0);
+        assert_eq!([moved(0, i64::MAX - 1), moved(1, i64::MIN)], [Some(1), Some(0)]);
     }
 
     #[test]

@@ -38,10 +38,33 @@ impl Grid {
     }
 
     /// The slot of a place at a time.
+    ///
+    /// # Panics
+    /// When there is no such time or place: the slot would be that of another.
     #[inline]
     #[must_use]
     pub fn slot(self, time: usize, place: usize) -> Slot {
-        debug_assert!(time < self.times && place < self.places);
+        assert!(time < self.times && place < self.places, "a slot beyond the grid");
         Slot(time * self.places + place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_numbered_time_by_time_and_none_is_another_s() {
+        let grid = Grid::new(3, 4);
+        let all = (0..3).flat_map(|time| (0..4).map(move |place| grid.slot(time, place).0));
+        assert_eq!(all.collect::<Vec<_>>(), (0..grid.len()).collect::<Vec<_>>());
+        for (time, place) in [(3, 0), (0, 4), (usize::MAX, 0), (0, usize::MAX)] {
+            assert!(std::panic::catch_unwind(|| grid.slot(time, place)).is_err(), "{time}, {place}");
+        }
+        assert_eq!([Grid::new(0, 5), Grid::new(5, 0)].map(Grid::len), [0, 0]);
+        assert!(
+            std::panic::catch_unwind(|| Grid::new(usize::MAX, 2).len()).is_err(),
+            "more slots than there can be"
+        );
     }
 }

@@ -55,6 +55,11 @@ impl PlaceId {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The place at an index: a tree of more than 32 bits of them would not fit the memory.
+    fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("a tree has fewer than 2^32 places"))
+    }
 }
 
 /// A place's names in the three languages of Belgium.
@@ -150,7 +155,7 @@ impl PlaceTree {
             here.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
             above = BTreeMap::new();
             for (parent, code, names) in here {
-                let id = PlaceId(u32::try_from(places.len()).unwrap_or(u32::MAX));
+                let id = PlaceId::at(places.len());
                 if let Some(parent) = parent {
                     let children = &mut places[parent.index()].children;
                     *children = if children.start == children.end { id.index() } else { children.start }
@@ -186,7 +191,7 @@ impl PlaceTree {
 
     /// Every place, parents before children.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = PlaceId> + use<> {
-        (0..u32::try_from(self.places.len()).unwrap_or(u32::MAX)).map(PlaceId)
+        (0..PlaceId::at(self.places.len()).0).map(PlaceId)
     }
 
     /// The places of a level.
@@ -221,7 +226,7 @@ impl PlaceTree {
     /// The places directly below, none for a postal code.
     pub fn children(&self, id: PlaceId) -> impl Iterator<Item = PlaceId> + use<> {
         let Range { start, end } = self.places[id.index()].children;
-        (start..end).map(|i| PlaceId(u32::try_from(i).unwrap_or(u32::MAX)))
+        (start..end).map(PlaceId::at)
     }
 
     /// A postal code and everything above it, from the bottom up.

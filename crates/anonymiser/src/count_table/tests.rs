@@ -1,0 +1,188 @@
+//! Counters beside sets of who was where.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What one person does with a ballot: a weight, marks and holds of a stretch of times and a place, keys, places.
+#[derive(Clone, Debug)]
+struct Person {
+    weight: u32,
+    marks: Vec<(usize, usize, Vec<usize>)>,
+    holds: Vec<(usize, usize, usize)>,
+    keys: Vec<u64>,
+    visits: Vec<u32>,
+    remembered: Option<u32>,
+}
+
+fn person(times: usize, places: usize) -> impl Strategy<Value = Person> {
+    let stretch = (0..=times, 0..=times).prop_map(|(a, b)| (a.min(b), a.max(b)));
+    // Nobody can be marked where there is no place.
+    let few = if places == 0 { 0..1_usize } else { 0..4 };
+    let mark =
+        (stretch.clone(), prop::collection::vec(0..places.max(1), 1..3)).prop_map(|((a, b), at)| (a, b, at));
+    let hold = (stretch, 0..places.max(1)).prop_map(|((a, b), at)| (a, b, at));
+    let weight = prop_oneof![Just(0), Just(u32::MAX), Just(1_000_000), any::<u32>()];
+    (
+        weight,
+        prop::collection::vec(mark, few.clone()),
+        prop::collection::vec(hold, few),
+        prop::collection::vec(0..5_u64, 0..6),
+        prop::collection::vec(prop_oneof![0..4_u32, Just(u32::MAX)], 0..6),
+        any::<Option<u32>>(),
+    )
+        .prop_map(|(weight, marks, holds, keys, visits, remembered)| Person {
+            weight,
+            marks,
+            holds,
+            keys,
+            visits,
+            remembered,
+        })
+}
+
+fn people() -> impl Strategy<Value = (usize, usize, Vec<Person>)> {
+    let times = prop_oneof![0..3_usize, 60..70_usize, 126..131_usize];
+    (times, 0..4_usize).prop_flat_map(|(times, places)| {
+        prop::collection::vec(person(times, places), 0..8).prop_map(move |people| (times, places, people))
+    })
+}
+
+/// Lets the people of one thread vote, in this order.
+fn count(shapes: &[Shape], people: &[Person], weighed: bool) -> Counted {
+    let mut counters = Counters::new(shapes, 1, weighed);
+    for person in people {
+        let mut ballot = counters.next_ballot();
+        ballot.weigh(person.weight);
+        for (from, until, places) in &person.marks {
+            ballot.mark_all(0, *from..*until, places.iter().copied());
+        }
+        for (from, until, place) in &person.holds {
+            ballot.hold(2, *from..*until, *place);
+        }
+        person.keys.iter().for_each(|key| ballot.mark_key(0, *key));
+        person.visits.iter().for_each(|place| ballot.visit(*place));
+        ballot.remember(person.remembered);
+        let said = counters.close_ballot();
+        let visited: BTreeSet<u32> = person.visits.iter().copied().collect();
+        assert_eq!(said.visited, visited.into_iter().collect::<Vec<_>>(), "each once, in order");
+        assert_eq!((said.remembered, said.weight), (person.remembered, person.weight));
+    }
+    let (tables, sparse) = counters.into_tables();
+    Counted { devices: people.len() as u64, found: Found::ALL.map(|_| vec![1, 2]), tables, sparse }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Each person counts once in each slot, whatever is said again, in dense tables and in sparse ones, with all that
+    /// each weighs; in any number of threads.
+    #[test]
+    fn counters_are_what_sets_say((times, places, people) in people(), cut: prop::sample::Index, weighed: bool) {
+        let grid = Grid::new(times, places);
+        let shapes = [Shape::marked(grid), Shape::any_time(0, places), Shape::held(grid)];
+        let cut = cut.index(people.len() + 1);
+        let parts = [&people[..cut], &people[cut..]].map(|part| count(&shapes, part, weighed));
+        let [first, second] = parts;
+        let Counted { devices, found, tables, sparse } = first.absorb(second);
+        prop_assert_eq!(devices, people.len() as u64);
+        prop_assert!(found.iter().all(|found| found == &[2, 4]));
+        let mut marked = BTreeSet::new();
+        let mut at_any_time = BTreeSet::new();
+        let mut held = BTreeMap::new();
+        let mut keys = BTreeSet::new();
+        for (who, person) in people.iter().enumerate() {
+            for (from, until, places) in &person.marks {
+                for place in places {
+                    marked.extend((*from..*until).map(|time| (time, *place, who)));
+                    at_any_time.extend((from < until).then_some((0, *place, who)));
+                }
+            }
+            let mut told = 0;
+            for (from, until, place) in &person.holds {
+                for time in told.max(*from)..*until {
+                    held.entry((time, who)).or_insert(*place);
+                }
+                told = told.max(*until).max(*from);
+            }
+            keys.extend(person.keys.iter().map(|key| (*key, who)));
+        }
+        let held: BTreeSet<_> = held.into_iter().map(|((time, who), place)| (time, place, who)).collect();
+        for (table, expected) in tables.iter().zip([marked, at_any_time, held]) {
+            let grid = table.shape.grid;
+            let (mut devices, mut weights) = (vec![0_u64; grid.len()], vec![0_u64; grid.len()]);
+            for (time, place, who) in expected {
+                devices[grid.slot(time, place).0] += 1;
+                weights[grid.slot(time, place).0] += u64::from(people[who].weight);
+            }
+            prop_assert_eq!(&table.devices, &devices);
+            prop_assert_eq!(&table.weights, &if weighed { weights } else { Vec::new() });
+        }
+        let mut by_key: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for (key, who) in keys {
+            let of_key = by_key.entry(key).or_default();
+            *of_key = (of_key.0 + 1, of_key.1 + u64::from(people[who].weight));
+        }
+        let counted: BTreeMap<u64, (u64, u64)> =
+            sparse[0].devices.iter().map(|(key, all)| (*key, (all.devices, all.weight))).collect();
+        prop_assert_eq!(counted, by_key);
+    }
+}
+
+#[test]
+fn the_last_person_of_a_thread_is_counted_and_one_more_refused() {
+    let mut counters = Counters::new(&[Shape::marked(Grid::new(1, 1))], 0, true);
+    counters.person = u32::MAX - 1;
+    let mut ballot = counters.next_ballot();
+    ballot.weigh(u32::MAX);
+    ballot.mark(0, 0, 0);
+    counters.close_ballot();
+    let beyond = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| _ = counters.next_ballot()));
+    assert!(beyond.is_err(), "a number used twice would count two people as one");
+    let (tables, _) = counters.into_tables();
+    assert_eq!((&tables[0].devices[..], &tables[0].weights[..]), (&[1][..], &[u64::from(u32::MAX)][..]));
+}
+
+#[test]
+fn no_count_of_a_thread_can_wrap() {
+    // As many changes as there can be people: the largest count, and the largest weight.
+    let mut counter = Counter::new(Shape::held(Grid::new(2, 1)), true);
+    counter.changes = vec![u32::MAX, u32::MAX.wrapping_neg(), 0];
+    let most = u64::from(u32::MAX) * u64::from(u32::MAX);
+    counter.weights = vec![most, most.wrapping_neg(), 0];
+    let table = counter.into_table();
+    assert_eq!((table.devices, table.weights), (vec![u64::from(u32::MAX), 0], vec![most, 0]));
+}
+
+#[test]
+fn what_does_not_exist_is_not_marked() {
+    let refused = |does: fn(&mut Ballot<'_>)| {
+        let grid = Grid::new(2, 3);
+        let mut counters = Counters::new(&[Shape::marked(grid), Shape::held(grid)], 1, false);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| does(&mut counters.next_ballot()))).is_err()
+    };
+    assert!(!refused(|ballot| ballot.mark(0, 1, 2)) && !refused(|ballot| ballot.hold(1, 0..2, 2)));
+    assert!(refused(|ballot| ballot.mark(0, 2, 0)) && refused(|ballot| ballot.mark(0, 0, 3)));
+    assert!(refused(|ballot| ballot.mark(1, 0, 0)), "what is held is not marked");
+    assert!(refused(|ballot| ballot.hold(0, 0..1, 0)), "what is marked is not held");
+    assert!(refused(|ballot| ballot.hold(1, 0..3, 0)) && refused(|ballot| ballot.hold(1, 0..1, 3)));
+    assert!(refused(|ballot| ballot.mark_key(1, 0)));
+}
+
+#[test]
+fn counts_of_other_shapes_do_not_add() {
+    let of = |places: usize| {
+        count(
+            &[
+                Shape::marked(Grid::new(1, places)),
+                Shape::any_time(0, places),
+                Shape::held(Grid::new(1, places)),
+            ],
+            &[],
+            false,
+        )
+    };
+    assert!(std::panic::catch_unwind(|| _ = of(2).absorb(of(3))).is_err());
+}
