@@ -10,6 +10,10 @@ pub(crate) fn shut() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     std::panic::set_hook(Box::new(|panic| {
+        // A decoder that stumbles over damaged bytes is caught, and its file is named as damaged.
+        if throng_decoding::is_guarded() {
+            return;
+        }
         let place =
             panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
         let _ = writeln!(std::io::stderr(), "error: a bug{place}. Please report this line.");
