@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, HashSet, btree_map::Entry},
     path::Path,
 };
 
@@ -184,6 +184,7 @@ impl Reading<'_> {
         let versions = self.plan.versions().iter();
         match area {
             Area::PostalCodes(places) => {
+                let places: HashSet<PlaceId> = places.iter().copied().collect();
                 versions.map(|version| version.place.is_some_and(|place| places.contains(&place))).collect()
             }
             Area::Cells(cells) => {

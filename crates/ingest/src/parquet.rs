@@ -1,11 +1,6 @@
 //! Reads events from Parquet, one row group at a time, column by column.
 
-use std::{
-    fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::File, io, path::Path, sync::Arc};
 
 use arrow::{
     array::{
@@ -31,6 +26,7 @@ use parquet::{
     basic::{ConvertedType, Encoding, PageType, Type as PhysicalType},
     file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetStatisticsPolicy},
 };
+use throng_decoding::{Texts, footer, guarded, rows_at_once};
 
 use crate::{
     columns::{EventColumns, EventFormat, Fields, Header, Home, TypeIx, Types},
@@ -65,22 +61,22 @@ impl ParquetLayout {
         columns: &EventColumns,
         format: &EventFormat,
     ) -> Result<Self, IngestError> {
-        let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
+        let failed = |source| IngestError::Io { file: file.to_owned(), source };
         let damaged = || IngestError::Damaged {
             file: file.to_owned(),
             row: None,
             expected: "Parquet with a sound footer",
         };
+        let opened = File::open(file).map_err(failed)?;
         // The smallest and largest values of a column of identifiers are identifiers, and would stay in memory.
         let options = ArrowReaderOptions::new().with_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
-        let own = ArrowReaderMetadata::load(&opened, options);
-        let own = guarded(|| own).and_then(Result::ok).ok_or_else(damaged)?;
+        let own = footer(&opened, options).map_err(failed)?.ok_or_else(damaged)?;
+        let again = |options| {
+            let read = guarded(|| ArrowReaderMetadata::try_new(own.metadata().clone(), options));
+            read.and_then(Result::ok).ok_or_else(damaged)
+        };
         // What the bytes are, whatever the writer called them in memory.
-        let bare = ArrowReaderMetadata::try_new(
-            own.metadata().clone(),
-            ArrowReaderOptions::new().with_skip_arrow_metadata(true),
-        );
-        let bare = bare.map_err(|_| damaged())?;
+        let bare = again(ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;
 
         let names: Vec<String> = own.schema().fields().iter().map(|field| field.name().clone()).collect();
         let header = Header { width: names.len(), names: Some(names) };
@@ -89,9 +85,7 @@ impl ParquetLayout {
         wanted.check(own.schema(), bare.schema())?;
         let read_as = |kept: Kept| {
             let schema = wanted.schema(own.schema(), bare.schema(), own.metadata(), kept);
-            let options = ArrowReaderOptions::new().with_schema(schema);
-            let metadata = ArrowReaderMetadata::try_new(own.metadata().clone(), options);
-            metadata.map(|metadata| (kept, metadata)).map_err(|_| damaged())
+            again(ArrowReaderOptions::new().with_schema(schema)).map(|metadata| (kept, metadata))
         };
         let [a, b, c, d] = Kept::ALL.map(read_as);
         let read_as = [a?, b?, c?, d?];
@@ -156,20 +150,26 @@ impl ParquetLayout {
     }
 
     fn reader(&self, file: &Path, group: usize, home: Home) -> Result<ParquetRecordBatchReader, IngestError> {
-        let opened = File::open(file).map_err(|source| IngestError::Io { file: file.to_owned(), source })?;
+        let failed = |source: io::Error| IngestError::Io { file: file.to_owned(), source };
+        let damaged = || self.damaged(file, group, 0);
+        let opened = File::open(file).map_err(failed)?;
         let kept = self.dictionaries(group, home);
         let fits = self.read_as.iter().find(|(read_as, _)| *read_as == kept);
         let (_, metadata) = fits.unwrap_or(&self.read_as[0]);
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), self.projection(home));
+        let roots = self.projection(home);
+        let leaves = roots.iter().filter_map(|root| leaf_of(self.metadata(), *root));
+        let rows = rows_at_once(&opened, self.metadata(), group, leaves, Texts::Shared, BATCH_ROWS);
+        let rows = rows.map_err(failed)?.ok_or_else(damaged)?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         guarded(|| {
             ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata.clone())
                 .with_row_groups(vec![group])
                 .with_projection(mask)
-                .with_batch_size(BATCH_ROWS)
+                .with_batch_size(rows)
                 .build()
         })
         .and_then(Result::ok)
-        .ok_or_else(|| self.damaged(file, group, 0))
+        .ok_or_else(damaged)
     }
 
     /// Which of the columns that are looked up are written with dictionaries from beginning to end. Where a writer
@@ -191,7 +191,9 @@ impl ParquetLayout {
 
     fn damaged(&self, file: &Path, group: usize, read: u64) -> IngestError {
         let row = Some(self.rows_before(group) + read + 1);
-        IngestError::Damaged { file: file.to_owned(), row, expected: "Parquet pages that can be decoded" }
+        let expected =
+            "Parquet pages that can be decoded, of at most 256 MiB each, with a value for each row";
+        IngestError::Damaged { file: file.to_owned(), row, expected }
     }
 }
 
@@ -249,11 +251,6 @@ fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
             .all(|page| coded(page.encoding)),
         None => chunk.encodings().any(coded),
     }
-}
-
-/// A panic of the decoder over damaged bytes is an error like any other.
-fn guarded<T>(decode: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(decode)).ok()
 }
 
 /// The fields that are asked of a file, and as what types.
@@ -465,6 +462,15 @@ impl Bytes {
             Self::Fixed(column) if column.null_count() == 0 => {
                 meet((0..rows).map(|row| column.value(row)), entries, judge)
             }
+            // Long values that many rows share would be copied for each of them.
+            Self::View(column) => {
+                let id = |row| if column.is_valid(row) { column.value(row) } else { &[] };
+                meet((0..rows).map(id), entries, judge)
+            }
+            Self::Fixed(column) => {
+                let id = |row| if column.is_valid(row) { column.value(row) } else { &[] };
+                meet((0..rows).map(id), entries, judge)
+            }
             _ => {
                 let (mut texts, mut ends) = (Vec::new(), vec![0]);
                 for row in 0..rows {
@@ -647,6 +653,9 @@ impl<'a> ParquetDesk<'a> {
             self.batch(&batch).ok_or_else(|| self.layout.damaged(file, group, read))?;
             read += batch.num_rows() as u64;
             progress(batch.num_rows() as u64);
+        }
+        if read != self.layout.group_rows(group) {
+            return Err(self.layout.damaged(file, group, read));
         }
         Ok(self.judge.take_account())
     }

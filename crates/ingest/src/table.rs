@@ -12,14 +12,21 @@ use arrow::{
     compute::cast,
     datatypes::{DataType, SchemaRef},
 };
-use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+};
 use serde::Deserialize;
+use throng_decoding::{Texts, footer, guarded, rows_at_once};
 
 /// The most bytes in a row of a CSV: beyond it, a quote was never closed and would swallow the file.
 const ROW_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes read at a time; whole lines of any header fit in it.
 const BLOCK_BYTES: usize = 128 * 1024;
+
+/// Rows of a Parquet file decoded at a time.
+const BATCH_ROWS: usize = 1_024;
 
 /// The delimiters that are looked for in the first line when none is given.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -85,7 +92,7 @@ pub enum TableError {
         at: Position,
     },
     /// The file begins like Parquet and is not, or is damaged.
-    #[error("{}: not readable as Parquet; expected an undamaged file", file.display())]
+    #[error("{}: not readable as Parquet; expected an undamaged file, of pages of at most 256 MiB", file.display())]
     Parquet {
         /// The file.
         file: PathBuf,
@@ -328,9 +335,11 @@ impl Table {
     }
 
     fn open_parquet(file: &Path, layout: Layout) -> Result<Self, TableError> {
-        let opened = File::open(file).map_err(|source| TableError::Io { file: file.to_owned(), source })?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(opened)
-            .map_err(|_| TableError::Parquet { file: file.to_owned() })?;
+        let failed = |source| TableError::Io { file: file.to_owned(), source };
+        let opened = File::open(file).map_err(failed)?;
+        let metadata = footer(&opened, ArrowReaderOptions::new()).map_err(failed)?;
+        let metadata = metadata.ok_or_else(|| TableError::Parquet { file: file.to_owned() })?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata);
         let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
         let width = Some(names.len());
         let (file, source) = (file.to_owned(), Source::Parquet { builder });
@@ -619,9 +628,11 @@ fn each_of_parquet<E: From<TableError>>(
     let damaged = || TableError::Parquet { file: file.to_owned() };
     let schema: SchemaRef = builder.schema().clone();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
-    let reader = builder.with_projection(mask).build().map_err(|_| damaged())?;
+    let rows = batch_rows(file, &builder, wanted)?;
+    let builder = builder.with_projection(mask).with_batch_size(rows);
+    let mut reader = guarded(|| builder.build()).and_then(Result::ok).ok_or_else(damaged)?;
     let mut at = Position { file: file.to_owned(), row: 1, line: None };
-    for batch in reader {
+    while let Some(batch) = guarded(|| reader.next()).ok_or_else(damaged)? {
         let batch = batch.map_err(|_| damaged())?;
         let columns = bytes_of_columns(file, &schema, wanted, &batch)?;
         for i in 0..batch.num_rows() {
@@ -630,6 +641,26 @@ fn each_of_parquet<E: From<TableError>>(
         }
     }
     Ok(at.row - 1)
+}
+
+/// How many rows of the wanted columns can be decoded at a time.
+fn batch_rows(
+    file: &Path,
+    builder: &ParquetRecordBatchReaderBuilder<File>,
+    wanted: &[usize],
+) -> Result<usize, TableError> {
+    let failed = |source| TableError::Io { file: file.to_owned(), source };
+    let opened = File::open(file).map_err(failed)?;
+    let schema = builder.parquet_schema();
+    let leaves = (0..schema.num_columns()).filter(|leaf| wanted.contains(&schema.get_column_root_idx(*leaf)));
+    let leaves: Vec<usize> = leaves.collect();
+    let mut rows = BATCH_ROWS;
+    for group in 0..builder.metadata().num_row_groups() {
+        let (metadata, leaves) = (builder.metadata(), leaves.iter().copied());
+        let fit = rows_at_once(&opened, metadata, group, leaves, Texts::Copied, rows).map_err(failed)?;
+        rows = fit.ok_or_else(|| TableError::Parquet { file: file.to_owned() })?;
+    }
+    Ok(rows)
 }
 
 /// The wanted columns of a batch as bytes, by their index in the file: binary as it is, all else as its text.
@@ -644,7 +675,7 @@ fn bytes_of_columns(
     let mut sorted = wanted.to_vec();
     sorted.sort_unstable();
     for (index, array) in sorted.into_iter().zip(batch.columns()) {
-        columns[index] = Some(bytes_of(array).ok_or_else(|| TableError::Type {
+        columns[index] = Some(guarded(|| bytes_of(array)).flatten().ok_or_else(|| TableError::Type {
             file: file.to_owned(),
             column: Column::Name(schema.field(index).name().clone()),
             expected: "text, binary, numbers, dates or times",
@@ -879,7 +910,10 @@ pub(crate) mod tests {
             ("data.csv", "data.csv: no column `a`; found 2 columns; expected a header that names it"),
             ("twice.csv", "twice.csv: two columns are named `a`; expected one"),
             ("latin1.csv", "latin1.csv, row 1 (line 2), column `b`: expected UTF-8 text"),
-            ("broken.parquet", "broken.parquet: not readable as Parquet; expected an undamaged file"),
+            (
+                "broken.parquet",
+                "broken.parquet: not readable as Parquet; expected an undamaged file, of pages of at most 256 MiB",
+            ),
             (
                 "empty.csv",
                 "empty.csv: no column `a`; found no names of columns; expected a header that names it",

@@ -1,15 +1,25 @@
 //! One file of a report, read into a cell for every place at every time.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
     datatypes::{Fields, Int64Type, Schema, TimestampMillisecondType},
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use throng_decoding::{Texts, footer, guarded, rows_at_once};
 use throng_schema::{Period, Report, Status, arrow_schema};
 
 use crate::{fault::Faults, release::Release};
+
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 1_024;
+
+/// The most bytes that the rows of one file may take: a few bytes can stand for any number of rows. The largest report
+/// of a day, trips of a country, takes a tenth of it.
+const FILE_BYTES_MAX: usize = 4 << 30;
 
 /// A cell as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,11 +135,13 @@ pub(crate) fn read_if(
     fits: impl Fn(&Fields) -> bool,
     faults: &mut Faults,
 ) -> Option<Vec<RecordBatch>> {
-    let file = fs::File::open(dir.join(name)).ok()?;
-    let Ok(builder) = ParquetRecordBatchReaderBuilder::try_new(file) else {
+    let file = open(&dir.join(name)).ok()?;
+    let Some(metadata) = footer(&file, ArrowReaderOptions::new()).ok().flatten() else {
         faults.add(name, "the file is Parquet", || "no Parquet footer".to_owned());
         return None;
     };
+    let Ok(again) = file.try_clone() else { return None };
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(again, metadata);
     if !fits(builder.schema().fields()) {
         faults.add(name, "the columns are those of the report", || "names or types differ".to_owned());
         return None;
@@ -137,9 +149,55 @@ pub(crate) fn read_if(
     if !builder.schema().metadata().is_empty() {
         faults.add(name, "the file says nothing beside its columns", || "metadata of its own".to_owned());
     }
-    let batches = builder.build().ok().and_then(|reader| reader.collect::<Result<Vec<_>, _>>().ok());
+    let batches = reader(builder, &file).and_then(batches);
     if batches.is_none() {
-        faults.add(name, "the file can be decoded", || "damaged".to_owned());
+        faults.add(name, "the file can be decoded", || "damaged, or too large".to_owned());
     }
     batches
+}
+
+/// Opens a file that is one: a pipe would be waited for, and a device never ends.
+pub(crate) fn open(path: &Path) -> io::Result<fs::File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    fs::File::open(path)
+}
+
+/// What gives the rows of a file, if its pages are sound.
+pub(crate) fn reader(
+    builder: ParquetRecordBatchReaderBuilder<fs::File>,
+    file: &fs::File,
+) -> Option<ParquetRecordBatchReader> {
+    let metadata = builder.metadata().clone();
+    let leaves = metadata.file_metadata().schema_descr().num_columns();
+    let rows = (0..metadata.num_row_groups()).try_fold(BATCH_ROWS, |rows, group| {
+        rows_at_once(file, &metadata, group, 0..leaves, Texts::Copied, rows).ok().flatten()
+    })?;
+    guarded(|| builder.with_batch_size(rows).build())?.ok()
+}
+
+/// The next rows of a file; none at its end, and an error where it cannot be decoded.
+pub(crate) fn next(reader: &mut ParquetRecordBatchReader) -> Option<Result<RecordBatch, Damaged>> {
+    match guarded(|| reader.next()) {
+        Some(rows) => rows.map(|rows| rows.map_err(|_| Damaged)),
+        None => Some(Err(Damaged)),
+    }
+}
+
+/// Bytes that cannot be decoded.
+pub(crate) struct Damaged;
+
+/// All rows of a file, if they can be decoded and fit what may be read of one.
+fn batches(mut reader: ParquetRecordBatchReader) -> Option<Vec<RecordBatch>> {
+    let (mut batches, mut bytes) = (Vec::new(), 0);
+    while let Some(batch) = next(&mut reader) {
+        let batch = batch.ok()?;
+        bytes += batch.get_array_memory_size();
+        if bytes > FILE_BYTES_MAX {
+            return None;
+        }
+        batches.push(batch);
+    }
+    Some(batches)
 }

@@ -21,6 +21,9 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 /// The least k that needs no word of acceptance.
 const USUAL_K_MIN: u64 = 15;
 
+/// Numbers of a report of a day, whether its file has them or not: a country every second has 200 million.
+const CELLS_MAX: u64 = 1 << 28;
+
 /// What the manifest and the places demand of every report.
 pub(crate) struct Release {
     pub(crate) dir: PathBuf,
@@ -121,6 +124,14 @@ impl Release {
                 "another report".to_owned()
             });
         }
+        let places = Places::read(dir, faults)?;
+        let instants = 25 * 3_600 / parameters.step_s.unsigned_abs() + 1;
+        if instants.saturating_mul(places.len() as u64) > CELLS_MAX {
+            faults.add(MANIFEST, "a day has no more numbers than can be looked at", || {
+                format!("{} places every {} s", places.len(), parameters.step_s)
+            });
+            return None;
+        }
         Some(Self {
             dir: dir.to_owned(),
             dates,
@@ -130,7 +141,7 @@ impl Release {
             k: parameters.k,
             factor: Factor(factor),
             reports,
-            places: Places::read(dir, faults)?,
+            places,
             rows: manifest.files.iter().map(|file| (file.path.clone(), file.rows)).collect(),
         })
     }

@@ -1036,7 +1036,7 @@ fn damaged_files_are_refused_where_they_break() {
             let error = error.to_string();
             assert!(
                 error.contains("a.parquet, from row ")
-                    && error.ends_with("expected Parquet pages that can be decoded")
+                    && error.contains("expected Parquet pages that can be decoded")
             );
         }
     }

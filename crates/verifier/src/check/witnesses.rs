@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
     io,
     ops::Range,
     path::Path,
@@ -12,14 +11,15 @@ use arrow::{
     array::{Array, AsArray, RecordBatch},
     datatypes::{DataType, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType},
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use throng_decoding::footer;
 use throng_schema::Report;
 
 use crate::{
     check::{Verdict, Witnesses, hidden::covered},
     error::VerifierError,
     fault::Faults,
-    part::{Cell, Part, Row, Time},
+    part::{Cell, Part, Row, Time, next, open, reader},
     places::Sums,
     release::Release,
 };
@@ -56,17 +56,20 @@ pub(crate) struct Claims {
 impl Claims {
     pub(crate) fn read(ledger: &Path) -> Result<Self, VerifierError> {
         let path = ledger.join(FILE);
-        let file = File::open(&path).map_err(|error| match error.kind() {
+        let file = open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => VerifierError::NoWitnesses(ledger.to_owned()),
             _ => VerifierError::io(&path)(error),
         })?;
         let wrong = |expected| VerifierError::Witnesses { path: path.clone(), row: None, expected };
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(ParquetRecordBatchReaderBuilder::build)
-            .map_err(|_| wrong("a Parquet file"))?;
+        let metadata = footer(&file, ArrowReaderOptions::new()).map_err(VerifierError::io(&path))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            file.try_clone().map_err(VerifierError::io(&path))?,
+            metadata.ok_or_else(|| wrong("a Parquet file"))?,
+        );
+        let mut reader = reader(builder, &file).ok_or_else(|| wrong("a Parquet file that is whole"))?;
         let mut known: HashMap<(String, String), u32> = HashMap::new();
         let (mut names, mut entries) = (Vec::new(), Vec::new());
-        for batch in reader {
+        while let Some(batch) = next(&mut reader) {
             let batch = batch.map_err(|_| wrong("a Parquet file that is whole"))?;
             let columns = Columns::of(&batch).ok_or_else(|| {
                 wrong(

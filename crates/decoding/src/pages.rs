@@ -1,0 +1,224 @@
+//! The pages of a row group: their headers are walked before any of them is unpacked.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+};
+
+use flate2::read::MultiGzDecoder;
+use parquet::{
+    basic::{Compression, Type as PhysicalType},
+    file::metadata::{ColumnChunkMetaData, ParquetMetaData},
+};
+
+use crate::thrift::{Kind, Walk};
+
+/// The most bytes of a page once unpacked. Writers make pages of a megabyte or so.
+pub const PAGE_BYTES_MAX: u64 = 256 << 20;
+
+/// Bytes that the values of one column may take at a time, where few bytes of a page stand for many.
+const VALUES_BYTES_MAX: u64 = 256 << 20;
+
+/// Gzip says nowhere beforehand how much it unpacks to, and LZ4 in frames neither. It is 1,032 times as much at most, or
+/// 255 times, so that a page under these sizes unpacks to a gigabyte at worst, and needs no looking into.
+const GZIP_BYTES_SURE: u64 = 1 << 20;
+const LZ4_BYTES_SURE: u64 = 4 << 20;
+const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+
+/// Bytes in which the header of nearly every page fits, and the most that one may take: it holds the least and the
+/// largest value of the page.
+const HEADER_BYTES: u64 = 256;
+const HEADER_BYTES_MAX: u64 = 8 << 20;
+
+/// How rows are given the values of a dictionary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// Each has its own copy.
+    Copied,
+    /// They share them.
+    Shared,
+}
+
+/// How many rows of some columns of a row group can be decoded at a time, `most` at most; none where its pages are no
+/// pages, are too large, or hold another number of values than there are rows.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn rows_at_once(
+    file: &File,
+    metadata: &ParquetMetaData,
+    group: usize,
+    leaves: impl IntoIterator<Item = usize>,
+    texts: Texts,
+    most: usize,
+) -> io::Result<Option<usize>> {
+    let group = metadata.row_group(group);
+    let mut largest = 0;
+    for leaf in leaves {
+        let Some(chunk) = group.columns().get(leaf) else { return Ok(None) };
+        // Where columns nest, a row has any number of values.
+        let flat = chunk.column_descr().max_rep_level() == 0;
+        let Ok(values) = u64::try_from(if flat { group.num_rows() } else { i64::MAX }) else {
+            return Ok(None);
+        };
+        let Some(pages) = Pages::of(file, chunk, texts, values)? else { return Ok(None) };
+        if flat && pages.values != values {
+            return Ok(None);
+        }
+        largest = largest.max(pages.value_bytes);
+    }
+    let fit =
+        VALUES_BYTES_MAX.checked_div(largest).map_or(most, |rows| usize::try_from(rows).unwrap_or(most));
+    Ok(Some(fit.clamp(1, most.max(1))))
+}
+
+/// Reads so many bytes, or those up to the end of the file.
+fn read_at(mut file: &File, at: u64, most: u64, into: &mut Vec<u8>) -> io::Result<()> {
+    into.resize(usize::try_from(most).unwrap_or(usize::MAX), 0);
+    file.seek(SeekFrom::Start(at))?;
+    let mut came = 0;
+    while came < into.len() {
+        match file.read(&mut into[came..]) {
+            Ok(0) => break,
+            Ok(more) => came += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    into.truncate(came);
+    Ok(())
+}
+
+/// What the pages of a column of a row group come to.
+struct Pages {
+    /// Values, those that are null among them.
+    values: u64,
+    /// The most bytes that a value may take, where it may take more than its bytes in the page.
+    value_bytes: u64,
+}
+
+impl Pages {
+    /// Walks pages until there are so many values. What stands behind them is not decoded either.
+    fn of(file: &File, chunk: &ColumnChunkMetaData, texts: Texts, values: u64) -> io::Result<Option<Self>> {
+        let mut pages = Self { values: 0, value_bytes: 0 };
+        let physical = chunk.column_type();
+        if physical == PhysicalType::FIXED_LEN_BYTE_ARRAY {
+            // Each row has all the bytes, null or not.
+            match u64::try_from(chunk.column_descr().type_length()) {
+                Ok(bytes) if bytes <= PAGE_BYTES_MAX => pages.value_bytes = bytes,
+                _ => return Ok(None),
+            }
+        }
+        let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+        let (Ok(mut at), Ok(bytes)) = (u64::try_from(start), u64::try_from(chunk.compressed_size())) else {
+            return Ok(None);
+        };
+        let Some(end) = at.checked_add(bytes) else { return Ok(None) };
+        let mut head = Vec::new();
+        while at < end && pages.values < values {
+            let mut wanted = HEADER_BYTES;
+            let page = loop {
+                read_at(file, at, wanted.min(end - at), &mut head)?;
+                match Page::of_header(&head) {
+                    Some(page) => break page,
+                    None if wanted < HEADER_BYTES_MAX && head.len() as u64 == wanted => wanted *= 16,
+                    None => return Ok(None),
+                }
+            };
+            at += page.header_bytes;
+            if page.bytes > end - at
+                || page.unpacked_bytes > PAGE_BYTES_MAX
+                || !page.is_honest(file, at, chunk)?
+            {
+                return Ok(None);
+            }
+            at += page.bytes;
+            pages.values = pages.values.saturating_add(page.values);
+            if physical == PhysicalType::BYTE_ARRAY && page.repeats(texts) {
+                pages.value_bytes = pages.value_bytes.max(page.unpacked_bytes);
+            }
+        }
+        Ok(Some(pages))
+    }
+}
+
+/// The kinds of pages, and the encoding that gives a value as what it shares with the one before it, by the Parquet
+/// format's numbers.
+const DATA: i64 = 0;
+const DICTIONARY: i64 = 2;
+const DATA_V2: i64 = 3;
+const DELTA_BYTE_ARRAY: i64 = 7;
+
+/// What the header of a page says of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Page {
+    header_bytes: u64,
+    kind: i64,
+    bytes: u64,
+    unpacked_bytes: u64,
+    /// Values of a page of data.
+    values: u64,
+    encoding: i64,
+}
+
+impl Page {
+    fn of_header(head: &[u8]) -> Option<Self> {
+        let (mut page, mut bytes, mut unpacked_bytes, mut values) = (Self::default(), -1, -1, 0);
+        let mut walk = Walk::over(head);
+        walk.fields(&mut |id, kind, walk| {
+            // The decoder reads these by their number, whatever kind is written.
+            let fits = match id {
+                1..=4 => kind.is_integer(),
+                5..=8 => kind == Kind::STRUCT,
+                _ => true,
+            };
+            match id {
+                _ if !fits => None,
+                1 => walk.integer().map(|kind| page.kind = kind),
+                2 => walk.integer().map(|size| unpacked_bytes = size),
+                3 => walk.integer().map(|size| bytes = size),
+                5 | 8 => walk.fields(&mut |inner, kind, walk| match (id, inner) {
+                    (_, 1) if kind.is_integer() => walk.integer().map(|count| values = count),
+                    (5, 2) | (8, 4) if kind.is_integer() => {
+                        walk.integer().map(|encoding| page.encoding = encoding)
+                    }
+                    (_, 1) | (5, 2) | (8, 4) => None,
+                    _ => walk.skip(kind),
+                }),
+                _ => walk.skip(kind),
+            }
+        })?;
+        page.header_bytes = (head.len() - walk.left()) as u64;
+        page.bytes = u64::try_from(bytes).ok()?;
+        page.unpacked_bytes = u64::try_from(unpacked_bytes).ok()?;
+        if matches!(page.kind, DATA | DATA_V2) {
+            page.values = u64::try_from(values).ok()?;
+        }
+        Some(page)
+    }
+
+    /// Whether a value may take as many bytes as the whole page, and many rows so much.
+    fn repeats(&self, texts: Texts) -> bool {
+        let delta = matches!(self.kind, DATA | DATA_V2) && self.encoding == DELTA_BYTE_ARRAY;
+        delta || self.kind == DICTIONARY && texts == Texts::Copied
+    }
+
+    /// Whether the page unpacks to no more than it says, where its compression does not see to that.
+    fn is_honest(&self, mut file: &File, at: u64, chunk: &ColumnChunkMetaData) -> io::Result<bool> {
+        match chunk.compression() {
+            Compression::GZIP(_) if self.bytes > GZIP_BYTES_SURE => {
+                file.seek(SeekFrom::Start(at))?;
+                let mut unpacked = MultiGzDecoder::new(file.take(self.bytes)).take(self.unpacked_bytes + 1);
+                // What cannot be unpacked, the decoder refuses as well.
+                let came = io::copy(&mut unpacked, &mut io::sink());
+                Ok(came.is_ok_and(|came| came <= self.unpacked_bytes))
+            }
+            Compression::LZ4 if self.bytes > LZ4_BYTES_SURE => {
+                let mut first = Vec::new();
+                read_at(file, at, LZ4_FRAME.len() as u64, &mut first)?;
+                Ok(first != LZ4_FRAME)
+            }
+            _ => Ok(true),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Files that are sound but for one lie each: what asks for too much is refused before anything is decoded.
+
+#[path = "../../../tests/made/mod.rs"]
+mod made;
+
+use std::io::Write;
+
+use arrow::array::{Array, AsArray};
+use made::{
+    Column, DATA, DELTA_BYTE_ARRAY, FIXED, GZIP, Made, PLAIN, Page, Sketch, column, dictionary, leaf, nest,
+    plain, repeated, root,
+};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use throng_decoding::{Texts, footer, guarded, rows_at_once};
+
+/// Two rows, `a` and `b`.
+fn two() -> Sketch {
+    of_pages(vec![plain(&[b"a", b"b"])])
+}
+
+fn of_pages(pages: Vec<Page>) -> Sketch {
+    Sketch::of(2, vec![column("c", pages)])
+}
+
+/// A page of two values that says to unpack to so many bytes.
+fn unpacking_to(unpacked: i64) -> Page {
+    Page { kind: DATA, values: 2, encoding: PLAIN, unpacked, bytes: vec![0; 10] }
+}
+
+/// How many rows of a file may be decoded at a time, if its pages are sound.
+fn at_once(sketch: Sketch, texts: Texts) -> Option<usize> {
+    let file = sketch.file();
+    let read = footer(&file, ArrowReaderOptions::new()).expect("read").expect("a sound footer");
+    rows_at_once(&file, read.metadata(), 0, [0], texts, 1_000).expect("read")
+}
+
+fn has_sound_footer(sketch: Sketch) -> bool {
+    footer(&sketch.file(), ArrowReaderOptions::new()).expect("read").is_some()
+}
+
+#[test]
+fn without_a_lie_the_file_is_read() {
+    let file = two().file();
+    let read = footer(&file, ArrowReaderOptions::new()).expect("read").expect("sound");
+    let rows = rows_at_once(&file, read.metadata(), 0, [0], Texts::Copied, 1_000).expect("read");
+    assert_eq!(rows, Some(1_000));
+    let mut reader =
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, read).build().expect("a reader");
+    let batch = guarded(|| reader.next()).expect("no panic").expect("rows").expect("sound");
+    let values = batch.column(0).as_binary::<i32>();
+    assert_eq!((values.len(), values.value(0), values.value(1)), (2, &b"a"[..], &b"b"[..]));
+}
+
+#[test]
+fn a_footer_that_asks_for_more_than_it_has_is_refused() {
+    assert!(has_sound_footer(two()));
+    let many = i32::MAX.unsigned_abs().into();
+    assert!(!has_sound_footer(Sketch { groups: Some(many), ..two() }), "two billion row groups");
+    for rows in [-1, i64::MAX, i64::MIN] {
+        assert!(!has_sound_footer(Sketch { rows, ..two() }), "{rows} rows");
+    }
+    for children in [-1, i32::MAX.into()] {
+        let schema = Some(vec![root(children), leaf("c")]);
+        assert!(!has_sound_footer(Sketch { schema, ..two() }), "{children} columns");
+    }
+}
+
+#[test]
+fn columns_that_nest_without_end_are_refused() {
+    let nested = |depth: usize| {
+        let schema = Some([vec![root(1)], vec![nest(1); depth], vec![leaf("c")]].concat());
+        has_sound_footer(Sketch { schema, ..two() })
+    };
+    assert!(nested(50));
+    for depth in [100, 5_000, 100_000] {
+        assert!(!nested(depth), "{depth}");
+    }
+    // Long names, repeated for every column that lies under them.
+    let long = Made::default().int(3, 0).text(4, &"n".repeat(100_000)).int(5, 5_000);
+    let schema = Some([vec![root(1), long], vec![leaf("c"); 5_000]].concat());
+    assert!(!has_sound_footer(Sketch { schema, ..two() }));
+}
+
+#[test]
+fn a_field_of_another_kind_than_its_number_has_is_refused() {
+    // The decoder reads children by the number of the field: what is passed here as text, it would take for a count.
+    let disguised = Made::default().int(3, 0).text(4, "n").field(5, 8, &[2, 0, 0]);
+    assert!(!has_sound_footer(Sketch { schema: Some(vec![root(1), disguised, leaf("c")]), ..two() }));
+}
+
+#[test]
+fn pages_that_grow_too_large_or_do_not_fit_the_rows_are_refused() {
+    let pages = |pages| at_once(of_pages(pages), Texts::Shared);
+    assert_eq!(pages(vec![unpacking_to(256 << 20)]), Some(1_000));
+    for unpacked in [(256 << 20) + 1, i32::MAX.into(), -1] {
+        assert_eq!(pages(vec![unpacking_to(unpacked)]), None, "{unpacked}");
+    }
+    assert_eq!(pages(vec![plain(&[b"a"])]), None, "one value for two rows");
+    assert_eq!(pages(vec![Page { values: i32::MAX.into(), ..unpacking_to(10) }]), None, "two billion values");
+    assert_eq!(at_once(Sketch { rows: 3, ..two() }, Texts::Shared), None, "three rows of two values");
+    assert_eq!(pages(vec![]), None, "no page");
+    assert_eq!(pages(vec![plain(&[b"a"]), plain(&[b"b"])]), Some(1_000), "two pages");
+}
+
+#[test]
+fn where_values_are_longer_than_their_bytes_fewer_rows_are_decoded_at_a_time() {
+    let delta = Page { encoding: DELTA_BYTE_ARRAY, ..unpacking_to(64 << 20) };
+    assert_eq!(at_once(of_pages(vec![delta]), Texts::Shared), Some(4));
+    let coded = || vec![Page { unpacked: 256 << 20, ..dictionary(&[b"a"]) }, repeated(2, 0)];
+    assert_eq!(at_once(of_pages(coded()), Texts::Shared), Some(1_000));
+    assert_eq!(at_once(of_pages(coded()), Texts::Copied), Some(1));
+    let fixed = |type_length| {
+        let fixed = Column { physical: FIXED, type_length, ..column("c", vec![unpacking_to(10)]) };
+        at_once(Sketch::of(2, vec![fixed]), Texts::Shared)
+    };
+    assert_eq!([fixed(5), fixed(64 << 20), fixed(i32::MAX.into())], [Some(1_000), Some(4), None]);
+}
+
+#[test]
+fn gzip_that_unpacks_to_more_than_it_says_is_refused() {
+    // A megabyte packs to a thousandth, and pieces stand side by side.
+    let packed = |megabytes: usize| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&vec![0; 1 << 20]).and_then(|()| gzip.finish()).expect("packed").repeat(megabytes)
+    };
+    let of = |unpacked, bytes: &[u8]| {
+        let page = Page { bytes: bytes.to_vec(), ..unpacking_to(unpacked) };
+        at_once(Sketch::of(2, vec![Column { codec: GZIP, ..column("c", vec![page]) }]), Texts::Shared)
+    };
+    let bomb = packed(300);
+    assert!(bomb.len() > 1 << 20);
+    assert_eq!([of(10, &bomb), of(200 << 20, &bomb)], [None, None]);
+    assert_eq!(of(10 << 20, &packed(10)), Some(1_000));
+}
+
+#[test]
+fn what_is_no_parquet_is_refused() {
+    let files: [&[u8]; 6] =
+        [b"", b"PAR1", b"PAR1PAR1", b"PAR1\xff\xff\xff\xffPAR1", b"PAR1\x01\0\0\0PAR1", &[0; 100]];
+    for bytes in files {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(bytes).expect("written");
+        assert!(footer(&file, ArrowReaderOptions::new()).expect("read").is_none());
+    }
+}
