@@ -394,7 +394,7 @@ pub(crate) fn expired_before_us(as_of: Date, calendar: &Calendar) -> Result<i64,
 /// The ledger says why numbers were withheld, so it must not lie where the release does.
 fn refuse_ledger_in_release(ledger: &Path, out: &Path) -> Result<(), Failure> {
     let (ledger, out) = (real(ledger)?, real(out)?);
-    if ledger.starts_with(&out) || out.starts_with(&ledger) {
+    if out.starts_with(&ledger) || of_a_release(&out).iter().any(|folder| ledger.starts_with(folder)) {
         return Err(Failure::usage(anyhow!(
             "--ledger and --out lie in each other; expected the ledger outside the release"
         )));
@@ -410,13 +410,26 @@ fn refuse_ledger_in_release(ledger: &Path, out: &Path) -> Result<(), Failure> {
 /// The history counts what the release may withhold, so it must not lie there either.
 fn refuse_history_in_release(history: &Path, out: &Path) -> Result<(), Failure> {
     let (history, out) = (real(history)?, real(out)?);
-    if history.starts_with(&out) || in_a_release(&history) {
+    if history.file_name().is_some_and(|name| name == "run.json" || name == "witnesses.parquet") {
+        return Err(Failure::usage(anyhow!(
+            "--history has the name of another file of the ledger; expected a name of its own, for example {}",
+            throng_aggregator::HISTORY
+        )));
+    }
+    if of_a_release(&out).iter().any(|folder| history.starts_with(folder)) || in_a_release(&history) {
         return Err(Failure::usage(anyhow!(
             "--history lies in a release; expected a file outside it, for example {} in the ledger",
             throng_aggregator::HISTORY
         )));
     }
     Ok(())
+}
+
+/// The folder of a release, and those beside it in which it is prepared or the earlier one set aside.
+fn of_a_release(out: &Path) -> [PathBuf; 3] {
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let beside = |ending: &str| out.with_file_name(format!(".{name}.{ending}"));
+    [out.to_owned(), beside("partial"), beside("replaced")]
 }
 
 fn in_a_release(path: &Path) -> bool {

@@ -49,7 +49,7 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
 fn pipeline(plan: &Plan) -> Result<(), Failure> {
     let mut watch = Watch::begin(plan);
     let claim = Claim::new(&plan.out).map_err(release_failure)?;
-    let held = HeldLedger::hold(&plan.ledger).map_err(release_failure)?;
+    let _held = HeldLedger::hold(&plan.ledger).map_err(release_failure)?;
     let (room, further) = Room::furnish(plan, &mut watch)?;
     let (parameters, expansion) = (room.parameters(plan), &room.expansion);
     let seal = Seal::find(&claim, &parameters, plan.supersede).map_err(release_failure)?;
@@ -118,7 +118,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
     // The ledger is on the disk before the release moves: where there is no room for it, there is no release either.
     let witnesses = witnesses.close().map_err(Failure::failed)?;
     // Before the account, so that a warning of it is in the account.
-    let history = watch::remember(plan, &days, &held).map_err(|warning| watch.warn(warning)).ok();
+    let history = watch::remember(plan, &days).map_err(|warning| watch.warn(warning)).ok();
     let ledger = done.ledger(ready.manifest_blake3().to_owned(), days, &watch);
     let account = throng_aggregator::write_ledger(&ledger, &plan.ledger).map_err(Failure::failed)?;
     ready.publish().map_err(release_failure)?;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use throng_aggregator::{
-    Comparison, CountedBy, DayAccount, DayCounts, HeldLedger, History, HistoryError, Measure,
-    OccasionsAccount, Reading, Remembered, Stage, TableCells, Warning,
+    Comparison, CountedBy, DayAccount, DayCounts, History, HistoryError, Measure, OccasionsAccount, Reading,
+    Remembered, Stage, TableCells, Warning,
 };
 use throng_ingest::{Fault, FileTally, Reason, Tally};
 
@@ -284,9 +284,9 @@ fn unusable(error: &HistoryError) -> Warning {
 }
 
 /// Puts released days into the history; what fails there is told, and fails no release.
-pub(crate) fn remember(plan: &Plan, days: &[DayAccount], held: &HeldLedger) -> Result<Remembered, Warning> {
+pub(crate) fn remember(plan: &Plan, days: &[DayAccount]) -> Result<Remembered, Warning> {
     let counts: Vec<DayCounts> = days.iter().map(|day| day.counts.clone()).collect();
-    throng_aggregator::remember(&plan.history, &counts, held).map_err(|error| {
+    throng_aggregator::remember(&plan.history, &counts).map_err(|error| {
         let Warning { next_step, .. } = unusable(&error);
         warning(
             "history_not_written",

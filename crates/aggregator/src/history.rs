@@ -19,9 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use throng_schema::{Cleaning, Parameters};
 
-use crate::{
-    ledger::HeldLedger,
-    release::{Filed, ReleaseError, at, make_ledger_folder, parent_and_name, write_ledger_file},
+use crate::release::{
+    Filed, ReleaseError, lock_in_time, make_ledger_folder, parent_and_name, write_ledger_file,
 };
 
 /// The name of the file in the ledger.
@@ -391,24 +390,33 @@ impl Remembered {
 }
 
 /// Puts released days into the history, each in the place of its own earlier entry; the file is written whole or stays
-/// as it was. Runs that share a history outside the ledgers that they hold wait for each other, so that no day is lost.
+/// as it was. Runs that share a history wait for each other, so that no day is lost.
 ///
 /// # Errors
 /// When something else stands there, or it cannot be written.
-pub fn remember(path: &Path, days: &[DayCounts], held: &HeldLedger) -> Result<Remembered, HistoryError> {
-    let (folder, name) = parent_and_name(path)?;
+pub fn remember(path: &Path, days: &[DayCounts]) -> Result<Remembered, HistoryError> {
+    // What a link points to is replaced, and not the link.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (folder, name) = parent_and_name(&path)?;
     make_ledger_folder(&folder)?;
-    // The lock is on the folder, for the file is replaced.
-    let lock = File::open(&folder).map_err(at(&folder))?;
-    if !held.is(&lock).map_err(at(&folder))? {
-        lock.lock().map_err(at(&folder))?;
-    }
-    let days = History::read(path)?.with(days.iter().cloned()).pruned().days;
+    let lock = lock_of(&folder.join(format!(".{name}.lock")))?;
+    let days = History::read(&path)?.with(days.iter().cloned()).pruned().days;
     let written = Written { throng_history: VERSION, days };
     let mut json = serde_json::to_vec_pretty(&written).map_err(ReleaseError::from)?;
     json.push(b'\n');
     let file = write_ledger_file(&folder, &name, &json)?;
     Ok(Remembered { file, _lock: lock })
+}
+
+/// Holds a file that is there for nothing else: the history itself is replaced, and a folder may be held for another
+/// reason, by this very run.
+fn lock_of(path: &Path) -> Result<File, HistoryError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let wrong = |source| HistoryError::Io { path: path.to_owned(), source };
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(path).map_err(wrong)?;
+    let free = lock_in_time(&file).map_err(wrong)?;
+    if free { Ok(file) } else { Err(wrong(io::ErrorKind::ResourceBusy.into())) }
 }
 
 #[cfg(test)]
@@ -549,9 +557,8 @@ mod tests {
     fn a_history_comes_back_as_it_was_written_and_forgets_what_is_long_ago() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ledger/history.json");
-        let held = HeldLedger::hold(&folder.path().join("ledger")).expect("held");
         let remember =
-            |path: &Path, days: &[DayCounts]| remember(path, days, &held).and_then(|file| Ok(file.place()?));
+            |path: &Path, days: &[DayCounts]| remember(path, days).and_then(|file| Ok(file.place()?));
         assert_eq!(History::read(&path).expect("nothing yet"), History::default());
         remember(&path, &days(3)).expect("written");
         remember(&path, &days(5)[2..]).expect("written");
@@ -570,11 +577,8 @@ mod tests {
         let path = folder.path().join("history.json");
         std::thread::scope(|scope| {
             for day in days(24) {
-                let (path, ledger) = (&path, folder.path().join(day.date.to_string()));
-                scope.spawn(move || {
-                    let held = HeldLedger::hold(&ledger).expect("held");
-                    remember(path, &[day], &held).expect("written").place().expect("placed");
-                });
+                let path = &path;
+                scope.spawn(move || remember(path, &[day]).expect("written").place().expect("placed"));
             }
         });
         assert_eq!(History::read(&path).expect("there").days, days(24));
@@ -584,14 +588,13 @@ mod tests {
     fn what_is_no_history_is_left_alone_and_not_quoted() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.json");
-        let held = HeldLedger::hold(&folder.path().join("ledger")).expect("held");
         let good = serde_json::to_string(&Written { throng_history: 1, days: days(2) }).expect("JSON");
         let share = good.replace("\"share_rejected\":0.02", "\"share_rejected\":2.0");
         let later = good.replace("\"throng_history\":1", "\"throng_history\":2");
         let cut = &good[..good.len() / 2];
         for text in ["206019876543210\n", "", "{\"206019876543210\": 1}", cut, &share, &later] {
             fs::write(&path, text).expect("written");
-            let error = remember(&path, &days(1), &held).err().expect("foreign").to_string();
+            let error = remember(&path, &days(1)).err().expect("foreign").to_string();
             assert!(error.contains("history.json") && error.contains("not a history"), "{error}");
             assert!(!error.contains("2060"), "{error}");
             assert_eq!(fs::read_to_string(&path).expect("there"), text);

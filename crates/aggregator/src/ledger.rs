@@ -2,8 +2,6 @@
 
 use std::{
     fs::{self, File},
-    io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +17,9 @@ use crate::{
 /// The ledger's folder, held by one run at a time, so that all of its files are of one run.
 pub struct HeldLedger {
     folder: PathBuf,
-    lock: File,
+    /// Whether this run has made it.
+    made: bool,
+    _lock: File,
 }
 
 impl HeldLedger {
@@ -28,24 +28,21 @@ impl HeldLedger {
     /// # Errors
     /// When another run holds it, or it cannot be made or written to.
     pub fn hold(folder: &Path) -> Result<Self, ReleaseError> {
+        let made = !folder.exists();
         make_ledger_folder(folder)?;
-        let held = Self { folder: folder.to_owned(), lock: lock(folder, folder, false)? };
+        let held = Self { folder: folder.to_owned(), made, _lock: lock(folder, folder, false)? };
         // What is dropped in the making leaves nothing behind.
         LedgerFile::begin(folder, ACCOUNT)?;
         Ok(held)
-    }
-
-    /// Whether this is the folder that is held, by whatever path.
-    pub(crate) fn is(&self, folder: &File) -> io::Result<bool> {
-        let place = |folder: &File| folder.metadata().map(|found| (found.dev(), found.ino()));
-        Ok(place(folder)? == place(&self.lock)?)
     }
 }
 
 impl Drop for HeldLedger {
     fn drop(&mut self) {
-        // A run that fails leaves no empty folder; one with an account in it stays.
-        let _ = fs::remove_dir(&self.folder);
+        // A run that fails leaves no empty folder of its own; one with an account in it stays.
+        if self.made {
+            let _ = fs::remove_dir(&self.folder);
+        }
     }
 }
 

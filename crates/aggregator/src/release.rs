@@ -5,7 +5,12 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
@@ -101,8 +106,12 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> ReleaseError + use<> 
 pub struct Claim {
     staging: PathBuf,
     pub(crate) out: PathBuf,
-    /// Holds the lock on the staging folder.
-    _lock: File,
+    /// Holds the lock on the staging folder, also once it is the release.
+    lock: File,
+    /// Holds the lock on the earlier release, which has changed places with it and is about to go.
+    replaced: OnceLock<File>,
+    /// Nothing of this run is in the place of the staging folder any more: what is there next is another run's.
+    moved: AtomicBool,
 }
 
 impl Claim {
@@ -122,7 +131,7 @@ impl Claim {
         fs::create_dir_all(&parent).map_err(at(&parent))?;
         let staging = parent.join(format!(".{name}.partial"));
         let lock = lock(&staging, &out, true)?;
-        let claim = Self { staging, out, _lock: lock };
+        let claim = Self { staging, out, lock, replaced: OnceLock::new(), moved: AtomicBool::new(false) };
         claim.put_back()?;
         // What a run that died has left.
         for entry in fs::read_dir(&claim.staging).map_err(at(&claim.staging))? {
@@ -137,14 +146,21 @@ impl Claim {
     /// Where two steps are needed to replace a release, a run may have died between them: what it set aside goes back
     /// to its place, or away where another is in it.
     fn put_back(&self) -> Result<(), ReleaseError> {
-        let (parent, name) = parent_and_name(&self.out)?;
-        let aside = parent.join(format!(".{name}.replaced"));
-        if !fs::symlink_metadata(&aside).is_ok_and(|found| found.is_dir()) {
-            return Ok(());
+        use std::os::unix::fs::MetadataExt;
+        let aside = self.aside()?;
+        let Ok(found) = fs::symlink_metadata(&aside) else { return Ok(()) };
+        if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(ReleaseError::InTheWay(aside));
         }
         refuse_what_is_no_release(&aside)?;
         if self.out.exists() { fs::remove_dir_all(&aside) } else { fs::rename(&aside, &self.out) }
             .map_err(at(&aside))
+    }
+
+    /// Where an earlier release stands for a moment, if it takes two steps to replace it.
+    fn aside(&self) -> Result<PathBuf, ReleaseError> {
+        let (parent, name) = parent_and_name(&self.out)?;
+        Ok(parent.join(format!(".{name}.replaced")))
     }
 
     /// Moves the folder into place. An earlier release changes places with it in one step where the file system
@@ -153,32 +169,78 @@ impl Claim {
         sync_folders(&self.staging).map_err(at(&self.staging))?;
         // From the leaves to the root, which is closed to others until the last step.
         open_to_readers(&self.staging, 0o777 & !umask()).map_err(at(&self.staging))?;
-        let (parent, name) = parent_and_name(&self.out)?;
-        let moved = if self.out.exists() {
-            renameat_with(CWD, &self.staging, CWD, &self.out, RenameFlags::EXCHANGE)
-                .map_err(io::Error::from)
-                .or_else(|_| {
-                    let aside = parent.join(format!(".{name}.replaced"));
-                    fs::rename(&self.out, &aside)?;
-                    fs::rename(&self.staging, &self.out).inspect_err(|_| {
-                        let _ = fs::rename(&aside, &self.out);
-                    })?;
-                    fs::rename(&aside, &self.staging)
-                })
-        } else {
-            fs::rename(&self.staging, &self.out)
-        };
-        moved.map_err(at(&self.out))?;
+        if !is_still(&self.lock, &self.staging) {
+            return Err(ReleaseError::InTheWay(self.staging.clone()));
+        }
+        self.put_in_place()?;
         // The release is in place; that it would outlast a power cut is all that could still fail.
+        let (parent, _) = parent_and_name(&self.out)?;
         let _ = File::open(&parent).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+
+    fn put_in_place(&self) -> Result<(), ReleaseError> {
+        let wrong = |error: io::Error| at(&self.out)(error);
+        if !self.out.exists() {
+            fs::rename(&self.staging, &self.out).map_err(wrong)?;
+            self.moved.store(true, Ordering::Release);
+            return Ok(());
+        }
+        // Held until it is gone, or the next run would prepare its release in the folder that goes.
+        let earlier = File::open(&self.out).map_err(wrong)?;
+        if !lock_in_time(&earlier).map_err(wrong)? {
+            return Err(ReleaseError::Taken(self.out.clone()));
+        }
+        match renameat_with(CWD, &self.staging, CWD, &self.out, RenameFlags::EXCHANGE) {
+            Ok(()) => {
+                let _ = self.replaced.set(earlier);
+                return Ok(());
+            }
+            Err(Errno::INVAL | Errno::NOSYS) => {} // not on this file system
+            Err(error) => return Err(wrong(error.into())),
+        }
+        let aside = self.aside()?;
+        fs::rename(&self.out, &aside).map_err(wrong)?;
+        if let Err(error) = fs::rename(&self.staging, &self.out) {
+            let _ = fs::rename(&aside, &self.out);
+            return Err(wrong(error));
+        }
+        self.moved.store(true, Ordering::Release);
+        // If it stays, the next run removes it.
+        let _ = fs::remove_dir_all(&aside);
         Ok(())
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.staging);
+        if !self.moved.load(Ordering::Acquire) {
+            let _ = fs::remove_dir_all(&self.staging);
+        }
     }
+}
+
+/// How long a run waits for another that is putting its release, or its history, in place.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for a lock, but not for ever: whoever may read a folder may hold it.
+pub(crate) fn lock_in_time(file: &File) -> io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+            Err(fs::TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => return Ok(false),
+            Err(fs::TryLockError::WouldBlock) => sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Whether what is open still stands under its name, and no link in its stead.
+fn is_still(open: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    matches!((open.metadata(), fs::symlink_metadata(path)), (Ok(open), Ok(named)) if same(&open, &named))
 }
 
 /// Makes and locks the staging folder. The lock is on the folder itself, so a run that was killed holds none.
@@ -210,12 +272,12 @@ pub(crate) fn lock(staging: &Path, out: &Path, ours: bool) -> Result<File, Relea
             Err(fs::TryLockError::Error(error)) => return Err(at(staging)(error)),
         }
         // Between opening and locking, another run may have moved this very folder into place.
-        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-        if let (Ok(locked), Ok(named)) = (folder.metadata(), fs::metadata(staging))
-            && same(&locked, &named)
-        {
-            if ours {
-                folder.set_permissions(fs::Permissions::from_mode(0o700)).map_err(at(staging))?;
+        let place = fs::canonicalize(staging).unwrap_or_else(|_| staging.to_owned());
+        if is_still(&folder, if ours { staging } else { &place }) {
+            let mode = folder.metadata().map_err(at(staging))?.mode();
+            if ours && mode & 0o077 != 0 {
+                let closed = fs::Permissions::from_mode(mode & 0o7700 | 0o700);
+                folder.set_permissions(closed).map_err(at(staging))?;
             }
             return Ok(folder);
         }
@@ -279,15 +341,17 @@ fn open_to_readers(folder: &Path, mode: u32) -> io::Result<()> {
             fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode & 0o666))?;
         }
     }
-    fs::set_permissions(folder, fs::Permissions::from_mode(mode))
+    // That files get the group of the folder, if it says so, stays.
+    let kept = fs::metadata(folder)?.permissions().mode() & 0o7000;
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode | kept))
 }
 
-/// What this process keeps from others by default, as Linux tells it; elsewhere, all but reading.
+/// What this process keeps from others by default, as Linux tells it; where that is not told, everything.
 fn umask() -> u32 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let told =
         status.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("Umask:")?.trim(), 8).ok());
-    told.unwrap_or(0o022)
+    told.unwrap_or(0o077)
 }
 
 /// Makes the entries of a folder and of all below it outlast a power cut.
@@ -595,8 +659,7 @@ fn promised(k: u64) -> &'static [&'static str] {
 fn lock_beside(out: &Path) -> Result<File, ReleaseError> {
     let (parent, _) = parent_and_name(out)?;
     let folder = File::open(&parent).map_err(at(&parent))?;
-    folder.lock().map_err(at(&parent))?;
-    Ok(folder)
+    if lock_in_time(&folder).map_err(at(&parent))? { Ok(folder) } else { Err(ReleaseError::Taken(parent)) }
 }
 
 fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: Vec<FileEntry>) -> Manifest {
