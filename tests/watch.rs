@@ -504,7 +504,10 @@ fn of_two_runs_with_one_ledger_no_file_is_of_both() {
     assert_eq!(read(&place.path("ledger/history.json"))["days"].as_array().expect("days").len(), 1);
     let mut left: Vec<_> = files(&place.path("ledger")).into_iter().map(|(name, _)| name).collect();
     left.sort();
-    assert_eq!(left, [".history.json.lock", "history.json", "run.json", "witnesses.parquet"].map(PathBuf::from));
+    assert_eq!(
+        left,
+        [".history.json.lock", "history.json", "run.json", "witnesses.parquet"].map(PathBuf::from)
+    );
     // The same events give the same release, so the witnesses fit each that is there.
     let (_, name) = runs.iter().zip(&names).find(|((good, _), _)| *good).expect("one");
     let verified =

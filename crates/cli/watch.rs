@@ -334,7 +334,9 @@ pub(crate) fn memory_peak_bytes() -> Option<u64> {
 /// What to do about inputs of which too much is unusable, by what is wrong with most of it.
 pub(crate) fn after_refusal(tally: &Tally) -> &'static str {
     let rejected = tally.rejected();
-    let most = Reason::ALL.into_iter().max_by_key(|reason| rejected[*reason as usize]);
+    // Where some rows can be used, those that were left out on purpose are no reason.
+    let blamed = |reason: &Reason| tally.admitted() == 0 || !asked_for(*reason);
+    let most = Reason::ALL.into_iter().filter(blamed).max_by_key(|reason| rejected[*reason as usize]);
     match most.filter(|reason| rejected[*reason as usize] > 0) {
         None => "check that the day's files have come whole",
         Some(Reason::Malformed | Reason::MissingField) => {

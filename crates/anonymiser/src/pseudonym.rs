@@ -191,25 +191,38 @@ mod tests {
         assert_eq!(pseudonyms.len(), 64);
     }
 
-    /// How often a key is in the memory of this process, its two halves together.
+    /// How often a key is in the memory of this process, but for the place where it is looked at.
     #[cfg(target_os = "linux")]
     #[expect(clippy::disallowed_types, reason = "its own memory, and only in a test")]
     fn copies(key: &[u8; 32]) -> usize {
         use std::os::unix::fs::FileExt;
         let maps = std::fs::read_to_string("/proc/self/maps").expect("a map");
         let memory = std::fs::File::open("/proc/self/mem").expect("the memory");
-        let regions = maps.lines().filter(|line| line.contains(" rw")).map(|line| {
+        let mut piece = vec![0; 1 << 16];
+        let here = piece.as_ptr().addr() as u64;
+        let here = here..here + piece.len() as u64;
+        let (half, mut copies) = (&key[16..], 0);
+        for line in maps.lines().filter(|line| line.contains(" rw")) {
             let (start, end) =
                 line.split(' ').next().and_then(|range| range.split_once('-')).expect("a range");
             let at = |word: &str| u64::from_str_radix(word, 16).expect("an address");
-            let mut bytes = vec![0; usize::try_from(at(end) - at(start)).expect("a size")];
-            memory.read_exact_at(&mut bytes, at(start)).map_or(0, |()| {
-                let copies = bytes.windows(16).filter(|window| *window == &key[16..]).count();
-                bytes.zeroize();
-                copies
-            })
-        });
-        regions.sum()
+            let (mut at, end) = (at(start), at(end));
+            while at < end {
+                let len = usize::try_from(end - at).expect("a size").min(piece.len());
+                if memory.read_exact_at(&mut piece[..len], at).is_ok() {
+                    let found =
+                        piece[..len].windows(half.len()).enumerate().filter(|(_, bytes)| *bytes == half);
+                    copies += found.filter(|(i, _)| !here.contains(&(at + *i as u64))).count();
+                }
+                // What lies across two pieces is in the second.
+                at += (len as u64).saturating_sub(half.len() as u64 - 1).max(1);
+                if len < piece.len() {
+                    break;
+                }
+            }
+        }
+        piece.zeroize();
+        copies
     }
 
     #[test]
