@@ -19,7 +19,7 @@ use std::{
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rustix::process::{Pid, Signal, kill_process};
-use world::{Form, events, files, said, succeeded, throng, write_cells, write_events};
+use world::{Form, events, files, run_of_the_day, said, succeeded, throng, write_cells, write_events};
 
 /// Two ways of releasing the same day, told apart by their k.
 const WAYS: [u64; 2] = [15, 16];
@@ -50,17 +50,8 @@ impl Town {
     }
 
     fn command(&self, out: &Path, k: u64) -> Command {
-        let mut command = throng();
-        command.args([
-            "run",
-            "--from",
-            "2026-10-15",
-            "--as-of",
-            "2026-10-16",
-            "--supersede",
-            "--threads",
-            "2",
-        ]);
+        let mut command = run_of_the_day();
+        command.args(["--supersede", "--threads", "2"]);
         command.arg("--events").arg(&self.events).arg("--cells").arg(self.folder.path().join("cells.csv"));
         command.arg("--out").arg(out).args(["--k", &k.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -551,8 +542,8 @@ fn inputs_of_a_mount_that_is_missing_are_told_of() {
     for (events, expected) in [("mount", "nothing there"), ("mount/day.csv", "nothing there")] {
         let mount = town.folder.path().join("mount");
         fs::create_dir_all(&mount).expect("made");
-        let mut command = throng();
-        command.args(["run", "--from", "2026-10-15", "--as-of", "2026-10-16", "--k", "15", "--events"]);
+        let mut command = run_of_the_day();
+        command.args(["--k", "15", "--events"]);
         command.arg(town.folder.path().join(events)).arg("--cells").arg(town.folder.path().join("cells.csv"));
         let output = command.arg("--out").arg(town.out()).output().expect("it runs");
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));

@@ -10,8 +10,8 @@ use std::{
 
 use arrow::{array::AsArray, datatypes::DataType};
 use world::{
-    Form, MIDNIGHT_US, event, events, files, read_parquet, run, said, succeeded, throng, write_cells,
-    write_events,
+    Form, MIDNIGHT_US, event, events, files, read_parquet, run, run_of_the_day, said, succeeded, throng,
+    write_cells, write_events,
 };
 
 /// What no file or message may hold: an identifier of letters, one of digits, and pieces of both.
@@ -158,15 +158,8 @@ fn tables_with_identifiers_in_the_wrong_place_are_not_quoted() {
     for (i, (flag, text)) in tables.into_iter().enumerate() {
         let path = folder.path().join(format!("table-{i}.csv"));
         fs::write(&path, text).expect("written");
-        let mut command = throng();
-        command.arg("run").arg("--events").arg(&good).args([
-            "--from",
-            "2026-10-15",
-            "--as-of",
-            "2026-10-16",
-            "--k",
-            "15",
-        ]);
+        let mut command = run_of_the_day();
+        command.arg("--events").arg(&good).args(["--k", "15"]);
         command.arg("--out").arg(folder.path().join("out/release")).arg(flag).arg(&path);
         if flag != "--cells" {
             command.arg("--cells").arg(&cells);

@@ -26,7 +26,7 @@ use parquet::{
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rustix::process::{Pid, Signal, kill_process};
-use world::{CELLS, Event, Form, MIDNIGHT_US, event, succeeded, throng, write_cells, write_events};
+use world::{CELLS, Event, Form, MIDNIGHT_US, event, run_of_the_day, succeeded, write_cells, write_events};
 
 /// How every planted identifier of text begins.
 const MARK: &[u8] = b"zQ7plant";
@@ -150,18 +150,8 @@ fn once_people_are_counted_no_identifier_is_left_in_memory() {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let mut filler = writer.try_clone().expect("a pipe");
         let filler = std::thread::spawn(move || filler.write_all(&vec![b' '; 1 << 21]));
-        let mut command = throng();
-        command.args([
-            "run",
-            "--from",
-            "2026-10-15",
-            "--as-of",
-            "2026-10-16",
-            "--k",
-            "15",
-            "--reports",
-            "all",
-        ]);
+        let mut command = run_of_the_day();
+        command.args(["--k", "15", "--reports", "all"]);
         command.arg("--events").arg(&file).arg("--cells").arg(&cells).arg("--out").arg(&out);
         command.arg("--opt-out").arg(&opt_out).arg("--machines").arg(&machines);
         command.arg("--residence").arg(&residence).args(["--threads", "2"]);

@@ -156,11 +156,17 @@ pub(crate) fn throng() -> Command {
     Command::new(env!("CARGO_BIN_EXE_throng"))
 }
 
+/// `throng run` over the day of the world, as far as every run of it is the same.
+pub(crate) fn run_of_the_day() -> Command {
+    let mut command = throng();
+    command.args(["run", "--from", "2026-10-15", "--as-of", "2026-10-16"]);
+    command
+}
+
 /// `throng run` over a day of the world, with k = 15 if nothing else is asked for.
 pub(crate) fn run(events: &[PathBuf], cells: &Path, out: &Path, more: &[&str]) -> Output {
-    let mut command = throng();
-    command.arg("run").arg("--events").args(events).arg("--cells").arg(cells).arg("--out").arg(out);
-    command.args(["--from", "2026-10-15", "--as-of", "2026-10-16"]).args(more);
+    let mut command = run_of_the_day();
+    command.arg("--events").args(events).arg("--cells").arg(cells).arg("--out").arg(out).args(more);
     if !more.contains(&"--k") {
         command.args(["--k", "15"]);
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     history::{Compared, DayCounts},
-    release::{ACCOUNT, LedgerFile, ReleaseError, lock, make_ledger_folder},
+    release::{ACCOUNT, LedgerFile, ReleaseError, at, lock, make_ledger_folder},
     summary::LevelCount,
 };
 
@@ -30,7 +30,9 @@ impl HeldLedger {
     pub fn hold(folder: &Path) -> Result<Self, ReleaseError> {
         let made = !folder.exists();
         make_ledger_folder(folder)?;
-        let held = Self { folder: folder.to_owned(), made, _lock: lock(folder, folder, false)? };
+        // What a link points to is held, and not the link.
+        let place = folder.canonicalize().map_err(at(folder))?;
+        let held = Self { folder: folder.to_owned(), made, _lock: lock(&place, folder, false)? };
         // What is dropped in the making leaves nothing behind.
         LedgerFile::begin(folder, ACCOUNT)?;
         Ok(held)
@@ -175,7 +177,7 @@ pub struct Ledger {
     pub manifest_blake3: String,
     /// When the run began, in UTC.
     pub begun: String,
-    /// When the release was in its place, in UTC.
+    /// When the release was whole, just before it moved into its place, in UTC.
     pub ended: String,
     /// The day from which the age of events was judged.
     pub as_of: String,

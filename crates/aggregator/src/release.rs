@@ -245,12 +245,11 @@ fn is_still(open: &File, path: &Path) -> bool {
 
 /// Makes and locks the staging folder. The lock is on the folder itself, so a run that was killed holds none.
 ///
-/// A folder that only runs make (`ours`) is nobody else's: whoever may write beside the destination could have put
-/// something there, so a link is not followed, a folder of another user is not used, and it is closed to others.
+/// A link is not followed, for whoever may write beside the destination could have put it there. A folder that only
+/// runs make (`ours`) is nobody else's: one of another user is not used, and it is closed to others.
 pub(crate) fn lock(staging: &Path, out: &Path, ours: bool) -> Result<File, ReleaseError> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let flags = if ours { flags | OFlags::NOFOLLOW } else { flags };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
         match fs::DirBuilder::new().mode(0o700).create(staging) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(staging)(error)),
@@ -272,8 +271,7 @@ pub(crate) fn lock(staging: &Path, out: &Path, ours: bool) -> Result<File, Relea
             Err(fs::TryLockError::Error(error)) => return Err(at(staging)(error)),
         }
         // Between opening and locking, another run may have moved this very folder into place.
-        let place = fs::canonicalize(staging).unwrap_or_else(|_| staging.to_owned());
-        if is_still(&folder, if ours { staging } else { &place }) {
+        if is_still(&folder, staging) {
             let mode = folder.metadata().map_err(at(staging))?.mode();
             if ours && mode & 0o077 != 0 {
                 let closed = fs::Permissions::from_mode(mode & 0o7700 | 0o700);
