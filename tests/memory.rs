@@ -100,9 +100,18 @@ fn files_of(folder: &Path, events: &[Event]) -> Vec<PathBuf> {
     files
 }
 
+/// A mark that was found.
+#[derive(Debug)]
+struct Found {
+    #[expect(dead_code, reason = "printed where a test fails")]
+    place: String,
+    /// It is the mark of a text alone, without one digit of what tells an identifier from the others.
+    is_piece: bool,
+}
+
 /// Where in a process's memory planted identifiers are, by the name of the region; none where the system does not let
 /// one look.
-fn found(child: &Child) -> Option<Vec<String>> {
+fn found(child: &Child) -> Option<Vec<Found>> {
     let maps = fs::read_to_string(format!("/proc/{}/maps", child.id())).ok()?;
     let memory = fs::File::open(format!("/proc/{}/mem", child.id())).ok()?;
     let (number, decimal) = (&NUMBER.to_le_bytes()[2..], (NUMBER / 1_000_000).to_string());
@@ -123,7 +132,10 @@ fn found(child: &Child) -> Option<Vec<String>> {
         }
         for at in finders.iter().flat_map(|finder| finder.find_iter(&bytes)) {
             let around = &bytes[at.saturating_sub(24)..(at + 24).min(bytes.len())];
-            found.push(format!("{name}+{at:#x} of {:#x}: {}", bytes.len(), around.escape_ascii()));
+            let place = format!("{name}+{at:#x} of {:#x}: {}", bytes.len(), around.escape_ascii());
+            let rest = bytes.get(at + MARK.len()).copied().unwrap_or_default();
+            let is_piece = bytes[at..].starts_with(MARK) && !rest.is_ascii_digit();
+            found.push(Found { place, is_piece });
         }
     }
     Some(found)
@@ -180,6 +192,11 @@ fn once_people_are_counted_no_identifier_is_left_in_memory() {
             return;
         };
         let name = file.file_name().expect("a name").display().to_string();
+        // Zstandard's C library does not wipe what it gives back; what is put to use again may keep a word of it at its
+        // end, which is less than an identifier.
+        let (pieces, left): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|place| name.contains("zst") && place.is_piece);
+        pieces.iter().for_each(|piece| println!("{name}: a piece of an identifier, {piece:?}"));
         assert!(left.is_empty(), "{name}: {} places, {:#?}", left.len(), &left[..left.len().min(8)]);
         assert!(
             turn > 0 || seen_while_reading > 0,
