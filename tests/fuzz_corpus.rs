@@ -109,7 +109,14 @@ fn places_and_occasions_in_geojson_are_read_or_refused() {
 
 #[test]
 fn releases_are_verified_and_attacked_whatever_their_files_hold() {
-    try_all("release", MADE_UP_RELEASES, entries::release);
+    let both = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        for how in [entries::BESIDES, entries::BESIDES | entries::ATTACKED] {
+            bytes.iter_mut().take(1).for_each(|first| *first |= how);
+            entries::release(&bytes);
+        }
+    };
+    try_all("release", MADE_UP_RELEASES, both);
 }
 
 #[test]

@@ -310,6 +310,9 @@ pub struct Batch<'a> {
     era: u64,
     /// How many persons were entered for a row since those of a dictionary were.
     strayed: usize,
+    /// Rows whose subscribers have been entered and that have not been put in a block yet: which of them it is, the
+    /// shard, and the number on its list.
+    entered: Vec<(usize, usize, u16)>,
 }
 
 impl<'a> Entrance<'a> {
@@ -350,6 +353,7 @@ impl<'a> Entrance<'a> {
             verdicts_recent: Recent::new(VERDICTS_RECENT),
             era: 0,
             strayed: 0,
+            entered: Vec::new(),
         };
         batch.heed_limit();
         batch
@@ -500,13 +504,33 @@ impl Batch<'_> {
         }
     }
 
+    /// Where each row enters its subscriber anew. First the lists of persons are written, then the events: within a loop
+    /// no row waits for the one before, so the memory is asked for many at a time.
     fn admit_each(&mut self, met: &Met, first: usize, rows: &[Seen], turned: &mut Vec<usize>) {
-        for (row, seen) in (first..).zip(rows) {
-            match self.pass(met, seen.number as usize, seen.mcc) {
-                Ok(pass) => self.admit(pass, seen.at_us, seen.cell),
-                Err(_) => turned.push(row),
+        let mut entered = std::mem::take(&mut self.entered);
+        entered.clear();
+        for (place, seen) in rows.iter().enumerate() {
+            let pseudonym = met.pseudonyms[seen.number as usize];
+            if pseudonym >= MACHINE {
+                turned.push(first + place);
+                continue;
+            }
+            let shard = Layout::shard(pseudonym);
+            if self.shards.contains(&shard) {
+                let person = self.enter(shard, pseudonym);
+                if let Some(mcc) = seen.mcc {
+                    self.lane.shards[shard].settle_home(person, mcc);
+                }
+                entered.push((place, shard, person));
             }
         }
+        for &(place, shard, person) in &entered {
+            // A block that was cut on the way may have left no memory for the shards that come last.
+            if self.shards.contains(&shard) {
+                self.put(shard, person, rows[place].at_us, rows[place].cell);
+            }
+        }
+        self.entered = entered;
     }
 
     /// Where subscribers are entered once, and an event fits a word.
@@ -784,7 +808,7 @@ mod tests {
             }
             drop(batch);
             assert_eq!(bytes_of(entrance), [3 * block + 513 * 8 + 4 * SESSION_BYTES; 2]);
-            // Of a dictionary, each entry enters one, where an event fits a word.
+            // Of a dictionary, each entry enters one, where an event fits a word; else each row, all before the first block.
             let entrance = open();
             let (mut batch, mut met) = (entrance.batch(0), Met::default());
             batch.meet_all(ids.iter().map(|id| &id[..]), &mut met);
@@ -793,7 +817,7 @@ mod tests {
             let rows: Vec<Seen> = (0..600).map(|row| seen(row % 2)).collect();
             batch.admit_all(&mut met, &rows, &mut Vec::new());
             drop(batch);
-            let persons = if files == 1 { 2 } else { 513 };
+            let persons = if files == 1 { 2 } else { rows.len() };
             assert_eq!(bytes_of(entrance), [3 * block + persons * 8; 2]);
         }
     }

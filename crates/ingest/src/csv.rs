@@ -14,6 +14,8 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use flate2::bufread::MultiGzDecoder;
 use memchr::{memchr, memchr3_iter, memrchr};
 
+use throng_schema::Sought;
+
 use crate::{
     columns::{EventColumns, EventFormat, Fields, Header, Home, TypeIx, Types},
     files::FileFormat,
@@ -444,6 +446,10 @@ struct RowDesk<'a> {
     layout: &'a CsvLayout,
     /// Rows whose subscribers are met together.
     waiting: Vec<Waiting>,
+    /// Their cells, as they are sought.
+    sought: Vec<Option<Sought>>,
+    /// Those of them that cannot be admitted together.
+    left: Vec<usize>,
     home: Home,
     time: TimeReader,
     separator: &'a [u8],
@@ -453,7 +459,7 @@ struct RowDesk<'a> {
 }
 
 /// Rows that wait at most, so that what they were read into is still near.
-const WAITING: usize = 64;
+const WAITING: usize = 128;
 
 /// A row that waits for its subscriber to be met.
 struct Waiting {
@@ -462,8 +468,9 @@ struct Waiting {
     cell: Cell,
     of_type: TypeIx,
     mcc: Option<u16>,
-    /// Where the identifier lies in the block.
+    /// Where the identifiers lie in the block.
     subscriber_id: Range<usize>,
+    cell_id: Range<usize>,
 }
 
 impl<'a> CsvDesk<'a> {
@@ -484,6 +491,8 @@ impl<'a> CsvDesk<'a> {
             judge,
             joined: Vec::new(),
             waiting: Vec::with_capacity(WAITING),
+            sought: Vec::with_capacity(WAITING),
+            left: Vec::new(),
         };
         Self { layout, splitter: Splitter::new(layout.delimiter), ends: Vec::new(), rows }
     }
@@ -562,9 +571,16 @@ impl RowDesk<'_> {
         if split.count() != self.layout.width {
             return self.malformed(block, Flaw::FieldCount);
         }
-        let row = self.read(split);
-        let within = split.range(self.layout.fields.subscriber_id);
-        self.waiting.push(Waiting { subscriber_id: start + within.start..start + within.end, ..row });
+        let mut row = self.read(split);
+        let within = |index| {
+            let range = split.range(index);
+            start + range.start..start + range.end
+        };
+        row.subscriber_id = within(self.layout.fields.subscriber_id);
+        if let [index] = *self.layout.fields.cell_id {
+            row.cell_id = within(index);
+        }
+        self.waiting.push(row);
         if self.waiting.len() == WAITING {
             self.judge_waiting(block);
         }
@@ -575,10 +591,13 @@ impl RowDesk<'_> {
         if split.count() != self.layout.width {
             return self.judge.malformed(Flaw::FieldCount);
         }
-        let row = self.read(split);
+        let mut row = self.read(split);
+        if let [index] = *self.layout.fields.cell_id {
+            row.cell = self.judge.cells().find(split.field(index));
+        }
         let subscriber_id = split.field(self.layout.fields.subscriber_id);
         self.judge.meet(std::iter::once(subscriber_id));
-        row.judge(0, subscriber_id, &mut self.judge);
+        self.judge.judge(&row.of(0, subscriber_id));
     }
 
     /// A line that is no row, after those that wait.
@@ -588,15 +607,38 @@ impl RowDesk<'_> {
         self.judge.malformed(flaw);
     }
 
+    /// Judges the rows that wait. What looks into large tables is done for all of them in a loop of its own, so that no
+    /// row waits for the memory that another asked for.
     fn judge_waiting(&mut self, block: &[u8]) {
+        let Self { waiting, sought, left, judge, layout, .. } = self;
         let id = |row: &Waiting| &block[row.subscriber_id.clone()];
-        self.judge.meet(self.waiting.iter().map(id));
-        for (number, row) in self.waiting.iter().enumerate() {
-            row.judge(number, id(row), &mut self.judge);
+        judge.meet(waiting.iter().map(id));
+        if let [_] = *layout.fields.cell_id {
+            let (cells, cell_id) = (judge.cells(), |row: &Waiting| &block[row.cell_id.clone()]);
+            sought.clear();
+            sought.extend(waiting.iter().map(|row| cells.seek(cell_id(row))));
+            for (row, sought) in waiting.iter_mut().zip(&*sought) {
+                row.cell = cells.find_sought(*sought, cell_id(row));
+            }
         }
-        self.waiting.clear();
+        if judge.is_plain() {
+            // Nearly all of these are sound.
+            let cell = |row: &Waiting| if row.is_event_of_somebody() { row.cell } else { Cell::Missing };
+            let rows = waiting.iter().zip(0..);
+            judge.admit_plain(rows.map(|(row, number)| (row.at.micros(), cell(row), number, row.mcc)), left);
+            for &number in &*left {
+                let from_last = (waiting.len() - 1 - number) as u64;
+                judge.judge_left(&waiting[number].of(number, id(&waiting[number])), from_last);
+            }
+        } else {
+            for (number, row) in waiting.iter().enumerate() {
+                judge.judge(&row.of(number, id(row)));
+            }
+        }
+        waiting.clear();
     }
 
+    /// Reads what stands in a row, but for the identifiers, and a cell that stands in one field.
     #[inline]
     fn read(&mut self, split: Split<'_>) -> Waiting {
         let fields = &self.layout.fields;
@@ -604,7 +646,7 @@ impl RowDesk<'_> {
             at: self.time.text(split.field(fields.event_time)),
             end: fields.end_time.map_or(Moment::MISSING, |index| self.time.text(split.field(index))),
             cell: match fields.cell_id.as_slice() {
-                [index] => self.judge.cells().find(split.field(*index)),
+                [_] => Cell::Missing,
                 parts => {
                     join(&mut self.joined, self.separator, parts.iter().map(|index| split.field(*index)))
                         .map_or(Cell::Missing, |cell_id| self.judge.cells().find(cell_id))
@@ -617,15 +659,22 @@ impl RowDesk<'_> {
                 Home::Subscriber => mcc_of_imsi(split.field(fields.subscriber_id)),
             },
             subscriber_id: 0..0,
+            cell_id: 0..0,
         }
     }
 }
 
 impl Waiting {
+    /// Whether it has a subscriber, and no end.
     #[inline]
-    fn judge(&self, number: usize, subscriber_id: &[u8], judge: &mut Judge<'_>) {
+    fn is_event_of_somebody(&self) -> bool {
+        !self.subscriber_id.is_empty() && self.end == Moment::MISSING
+    }
+
+    #[inline]
+    fn of<'r>(&self, number: usize, subscriber_id: &'r [u8]) -> Row<'r> {
         let Self { at, end, cell, of_type, mcc, .. } = *self;
-        judge.judge(&Row { at, end, cell, of_type, subscriber_id, number, mcc });
+        Row { at, end, cell, of_type, subscriber_id, number, mcc }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, io, ops::Range, path::PathBuf, sync::Arc};
 
 use throng_anonymiser::{Batch, Met, Pass, Seen, Turned};
-use throng_schema::{CellIx, CellPlan, VersionIx};
+use throng_schema::{CellIx, CellPlan, Sought, VersionIx};
 
 use crate::{
     columns::{TypeIx, Types},
@@ -449,11 +449,22 @@ impl Cells {
     /// Looks a cell up. Without a plan there is one cell, and every row is in it.
     #[inline]
     pub(crate) fn find(&self, cell_id: &[u8]) -> Cell {
+        self.find_sought(self.seek(cell_id), cell_id)
+    }
+
+    /// What [`Cells::find_sought`] needs: see [`CellPlan::seek`]. None without a plan.
+    #[inline]
+    pub(crate) fn seek(&self, cell_id: &[u8]) -> Option<Sought> {
+        self.plan.as_ref().map(|plan| plan.seek(cell_id))
+    }
+
+    #[inline]
+    pub(crate) fn find_sought(&self, sought: Option<Sought>, cell_id: &[u8]) -> Cell {
         if cell_id.is_empty() {
             return Cell::Missing;
         }
-        let Some(plan) = &self.plan else { return Cell::Stands(VersionIx(0)) };
-        plan.cell(cell_id).map_or(Cell::Unknown, |cell| self.known[cell.0 as usize])
+        let (Some(plan), Some(sought)) = (&self.plan, sought) else { return Cell::Stands(VersionIx(0)) };
+        plan.find(sought, cell_id).map_or(Cell::Unknown, |cell| self.known[cell.0 as usize])
     }
 
     #[inline]

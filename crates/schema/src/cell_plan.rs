@@ -1,6 +1,6 @@
 //! The cell plan: which cell served which postal code, and from when to when.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -63,14 +63,47 @@ pub struct CellPlan {
     first: Vec<u32>,
     /// The postal code of each version, close together: it is asked for with every event.
     places: Vec<u32>,
-    by_id: HashTable<(Key, u32)>,
+    by_id: HashTable<Entry>,
     hasher: DefaultHashBuilder,
 }
 
 /// The bytes of a cell id and its length; of one that has more than 24, a hash. Where it has no more, a look into the
 /// table is all that it takes to find the cell.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Key([u64; 3], u32);
+
+/// A cell by its key, in half a cache line: a look into the table fetches one.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+struct Entry {
+    words: [u64; 3],
+    len: u32,
+    cell: u32,
+}
+
+impl Entry {
+    #[inline]
+    fn key(&self) -> Key {
+        Key(self.words, self.len)
+    }
+}
+
+const _: () = assert!(size_of::<Entry>() == 32);
+
+/// What a [`CellPlan`] looks for in place of an identifier of a cell.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought {
+    key: Key,
+    hash: u64,
+}
+
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iter().for_each(|word| state.write_u64(*word));
+        state.write_u32(self.1);
+    }
+}
 
 /// Bytes that a key holds.
 const KEY_BYTES: u32 = 24;
@@ -136,8 +169,9 @@ impl CellPlan {
                 let cell = number(self.first.len());
                 self.first.push(number(i));
                 let (key, hasher) = (Key::of(&version.cell_id, &self.hasher), &self.hasher);
-                let hash_of = |(key, _): &(Key, u32)| hasher.hash_one(key);
-                self.by_id.insert_unique(hash_of(&(key, cell)), (key, cell), hash_of);
+                let entry = Entry { words: key.0, len: key.1, cell };
+                let hash_of = |entry: &Entry| hasher.hash_one(entry.key());
+                self.by_id.insert_unique(hash_of(&entry), entry, hash_of);
             }
         }
         self.first.push(number(self.versions.len()));
@@ -147,10 +181,26 @@ impl CellPlan {
     #[inline]
     #[must_use]
     pub fn cell(&self, cell_id: &[u8]) -> Option<CellIx> {
+        self.find(self.seek(cell_id), cell_id)
+    }
+
+    /// The first half of [`CellPlan::cell`], which asks for no memory but the identifier's. Where many cells are looked
+    /// up, all are sought before the first is to be found: then nothing stands between one look into the table and the
+    /// next, and the processor has several of them under way at a time.
+    #[inline]
+    #[must_use]
+    pub fn seek(&self, cell_id: &[u8]) -> Sought {
         let key = Key::of(cell_id, &self.hasher);
+        Sought { key, hash: self.hasher.hash_one(key) }
+    }
+
+    /// The second half of [`CellPlan::cell`], for an identifier and what is sought for it.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, Sought { key, hash }: Sought, cell_id: &[u8]) -> Option<CellIx> {
         let id = |cell: u32| &*self.versions[self.first[cell as usize] as usize].cell_id;
-        let same = |(known, cell): &(Key, u32)| *known == key && (key.is_whole() || id(*cell) == cell_id);
-        self.by_id.find(self.hasher.hash_one(key), same).map(|(_, cell)| CellIx(*cell))
+        let same = |entry: &Entry| entry.key() == key && (key.is_whole() || id(entry.cell) == cell_id);
+        self.by_id.find(hash, same).map(|entry| CellIx(entry.cell))
     }
 
     /// The version of a cell that holds at a time in microseconds since 1970 UTC.

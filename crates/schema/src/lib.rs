@@ -38,7 +38,7 @@ mod place;
 mod release;
 
 pub use calendar::{Calendar, CalendarError, Day, MICROS_PER_SECOND, Ticks, Window, micros};
-pub use cell_plan::{CellIx, CellPlan, CellPlanError, CellVersion, VersionIx};
+pub use cell_plan::{CellIx, CellPlan, CellPlanError, CellVersion, Sought, VersionIx};
 pub use census::{Census, CensusRow};
 #[cfg(feature = "files")]
 pub use columns::{
