@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    arena::BLOCK,
     entrance::{Batch, Met, Seen},
     opt_out_hash::{Algorithm, OptOutHash},
     share::Shares,
@@ -381,5 +382,110 @@ fn every_row_of_who_is_turned_away_is_told_of_and_none_is_counted() {
             },
         );
         assert_eq!((counted.devices, counted.sparse[0].devices[&7].devices), (2, 2));
+    }
+}
+
+#[test]
+fn a_crowd_says_how_many_bytes_it_takes() {
+    let subscribers = Subscribers::new().expect("key");
+    let frame =
+        Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions: 8, files: 4, memory: 1 << 30 };
+    let bytes = |steps: &[Step]| {
+        let ids: Vec<[u8; 4]> = (0..24_u32).map(u32::to_be_bytes).collect();
+        let Ok((crowd, _)) =
+            Crowd::gather(&Reader { steps, ids: &ids }, &subscribers, &frame, Share::whole());
+        crowd.bytes()
+    };
+    let singly = |times| Step::Singly { batch: 0, ids: [3, 3], times, mcc: None };
+    // Whole blocks of events of ten bytes, and one person.
+    let expected = |events: usize| (events.div_ceil(BLOCK) * BLOCK * 10 + 8) as u64;
+    assert_eq!([0, 1, 1_500].map(|times| bytes(&[singly(times)])), [0, expected(1), expected(1_500)]);
+}
+
+/// A sieve: rows of cell 1 to 3 are taken out for the reason of that number.
+fn sieve(sightings: &[Sighting], verdicts: &mut [Option<Found>]) {
+    for (sighting, verdict) in sightings.iter().zip(verdicts) {
+        *verdict =
+            Some(sighting.cell.0 as usize).filter(|cell| (1..4).contains(cell)).map(|cell| Found::ALL[cell]);
+    }
+}
+
+#[test]
+fn what_a_sieve_takes_out_is_told_by_reason_and_file_and_counted_nowhere() {
+    let subscribers = Subscribers::new().expect("key");
+    let frame =
+        Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions: 8, files: 4, memory: 1 << 30 };
+    let ids: Vec<[u8; 4]> = (0..24_u32).map(u32::to_be_bytes).collect();
+    let met = Step::Meet { batch: 0, met: 0, ids: vec![0, 1, 2], once: true };
+    let rows = |rows: &[Told]| Step::Rows { batch: 0, met: 0, rows: rows.to_vec(), times: 1 };
+    let steps = [
+        Step::Anew { batch: 0, file: 2 },
+        met.clone(),
+        // Of the first, one of four is left; of the second, none; of the third, all.
+        rows(&[(0, 10, 1, None), (0, 20, 0, None), (0, 30, 3, None), (0, 40, 3, None)]),
+        rows(&[(1, 10, 2, None), (1, 20, 2, None), (2, 10, 4, None), (2, 20, 5, None)]),
+        Step::Anew { batch: 0, file: 3 },
+        met,
+        rows(&[(0, 50, 3, None), (2, 30, 6, None)]),
+    ];
+    let Ok((crowd, model)) =
+        Crowd::gather(&Reader { steps: &steps, ids: &ids }, &subscribers, &frame, Share::whole());
+    let of_file = |file: u32, cell: u32| {
+        model.events.iter().filter(|(_, _, c, f)| (*c, *f) == (cell, file)).count() as u64
+    };
+    let expected = |cell| (0..4).map(|file| of_file(file, cell)).collect::<Vec<_>>();
+    let sitting = Sitting { sparse: 1, ..Sitting::of(&[], &subscribers) };
+    let counted = crowd.count(
+        &sitting,
+        |cell, _| Some(cell),
+        Some(&sieve),
+        |trajectory, ballot| {
+            for sighting in trajectory.sightings() {
+                ballot.mark_key(0, u64::from(sighting.cell.0));
+            }
+        },
+    );
+    assert_eq!(counted.devices, 2, "nothing is left of the second");
+    assert_eq!(counted.found, [vec![0; 4], expected(1), expected(2), expected(3)]);
+    assert_eq!(counted.found[3], [0, 0, 2, 1]);
+    let left: BTreeMap<u64, u64> =
+        counted.sparse[0].devices.iter().map(|(cell, tallied)| (*cell, tallied.devices)).collect();
+    assert_eq!(left, BTreeMap::from([(0, 1), (4, 1), (5, 1), (6, 1)]));
+}
+
+#[test]
+fn the_end_of_a_session_that_falls_on_a_step_is_one_event() {
+    let frame = Frame { from_us: 0, until_us: 100, hold_us: 5, versions: 1, files: 1, memory: 0 };
+    let session = |end_us| Session {
+        person: 0,
+        start_us: 0,
+        version: VersionIx(0),
+        end_us: std::cmp::Reverse(end_us),
+        file: 0,
+    };
+    let times = |end_us| implied(&session(end_us), &frame).collect::<Vec<_>>();
+    assert_eq!([times(0), times(10), times(11)], [vec![0], vec![0, 5, 10], vec![0, 5, 10, 11]]);
+}
+
+proptest! {
+    /// The people of one shard after another, of whom many begin to look for room at the same place.
+    #[test]
+    fn people_are_numbered_as_they_come(
+        shards in prop::collection::vec((prop::collection::vec(0..1_500_u64, 0..1_500), 0..12_u32, any::<u64>()), 1..4),
+    ) {
+        let mut people = People::default();
+        for (who, shift, salt) in shards {
+            people.clear();
+            let (mut known, mut numbers) = (Vec::new(), BTreeMap::new());
+            for person in who.into_iter().map(|person| person << shift ^ salt) {
+                let expected = *numbers.entry(person).or_insert_with(|| {
+                    known.push(person);
+                    known.len() - 1
+                });
+                prop_assert_eq!(people.number(person) as usize, expected);
+                prop_assert!(2 * people.known.len() <= people.slots.len() + 1, "a table that is too full");
+            }
+            prop_assert_eq!(&people.known, &known);
+        }
     }
 }

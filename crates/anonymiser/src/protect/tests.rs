@@ -616,27 +616,33 @@ fn a_column_that_is_not_shown_at_a_time_has_no_coverage_then() {
 
 #[test]
 fn partners_stay_from_time_to_time_and_from_day_to_day() {
-    let tree = tree();
-    let lattice = Lattice::of_places(&tree, &ALL);
-    let guard = || Guard::Sums { lattice: &lattice, others: &[], groups: &GROUPS, counts_per_device: 1 };
-    // 1 is small; 2 is its partner of itself, for there is no other. In the province, B could be A's partner.
-    let withheld = |tables: &ProtectedTable, time: usize| {
-        (0..PLACES).filter(|place| tables.published(time, *place).is_none()).collect::<Vec<_>>()
+    // One commune of four postal codes.
+    let row = |code: &str| PlaceRow {
+        codes: ["BE", "R", "P", "A", code].map(str::to_owned),
+        ..PlaceRow::default()
     };
+    let tree = PlaceTree::new(&["1", "2", "3", "4"].map(row)).expect("tree");
+    let lattice = Lattice::of_places(&tree, &ALL);
+    let groups = [0, 1, 2, 3, 4, 4, 4, 4];
+    let guard = || Guard::Sums { lattice: &lattice, others: &[], groups: &groups, counts_per_device: 1 };
+    let withheld = |exit: &mut Exit, times: &[[u64; 4]]| {
+        let shape = Shape::marked(Grid::new(times.len(), PLACES));
+        let devices = times.iter().flat_map(|codes| [[0; 4], *codes].concat()).collect();
+        let table = CountTable { shape, devices, weights: Vec::new() };
+        let table = exit.protect(vec![table], &[guard()], Vec::new(), &[]).tables.remove(0);
+        let of_time =
+            |time| (0..PLACES).filter(|at| table.published(time, *at).is_none()).collect::<Vec<_>>();
+        (0..times.len()).map(of_time).collect::<Vec<_>>()
+    };
+    // 1 is small. Its partner is the smallest of the others, unless it had one before, which may be another.
+    let (early, late) = ([5, 60, 70, 80], [5, 80, 70, 60]);
+    let fresh = |times: &[[u64; 4]]| withheld(&mut Exit::new(policy(K)), times);
+    assert_eq!([fresh(&[early]), fresh(&[late])], [[[4, 5]], [[4, 7]]]);
     let mut exit = Exit::new(policy(K));
-    let days: Vec<ProtectedTable> = [[5, 60, 70], [5, 75, 62]]
-        .map(|day: [u64; 3]| {
-            let times: Vec<[u64; 3]> =
-                (0..50).map(|time| [day[0], day[1] + time % 3, day[2] + time % 5]).collect();
-            exit.protect(vec![sums(&times)], &[guard()], Vec::new(), &[]).tables.remove(0)
-        })
-        .into();
-    let first = withheld(&days[0], 0);
-    for day in &days {
-        for time in 0..50 {
-            assert_eq!(withheld(day, time), first, "at time {time}");
-        }
-    }
+    let day: Vec<[u64; 4]> = std::iter::once(early).chain([late; 49]).collect();
+    assert!(withheld(&mut exit, &day).iter().all(|at| *at == [4, 5]));
+    assert!(withheld(&mut exit, &[late; 50]).iter().all(|at| *at == [4, 5]), "the next day");
+    assert!(withheld(&mut exit, &[]).is_empty(), "a day without times");
 }
 
 /// Everybody, two groups of two each.
@@ -746,7 +752,7 @@ proptest! {
         let pairs = &protected.pairs[0];
         prop_assert!(in_order(pairs));
         let shown = shown_of(pairs);
-        let axis = axis();
+        let axis = &axis();
         for (at, (row, column)) in nodes().enumerate() {
             let of_day = shown.get(&(3, row, column));
             prop_assert!(of_day.is_none_or(|n| *n == number(&whole, row, column) && *n >= k && !few.contains(&at)));
@@ -766,6 +772,16 @@ proptest! {
                 }
             }
             prop_assert!(of_day.is_none() || others == 3 || rest == 0 || rest >= k * others || k == 1, "{rest} trips in {others} hours");
+            // What is withheld beside the shown parts of a number of the day was made in any of its hours.
+            if let Some(of_day) = of_day {
+                let parts = |pairs: Vec<(u32, u32)>| {
+                    let shown: u64 = pairs.iter().filter_map(|(row, column)| shown.get(&(3, *row, *column))).sum();
+                    shown == 0 || *of_day == shown || of_day - shown >= if k > 1 { 3 * k } else { k }
+                };
+                let within = |node: u32| (0..7).filter(move |child| axis.parent(*child) == Some(node));
+                prop_assert!(parts(within(row).map(|child| (child, column)).collect()));
+                prop_assert!(parts(within(column).map(|child| (row, child)).collect()));
+            }
             if k == 1 && few.is_empty() {
                 let n = number(&whole, row, column);
                 prop_assert_eq!(of_day.copied(), (n > 0).then_some(n), "every trip is a group of its own");
@@ -823,6 +839,82 @@ fn a_quiet_day_of_trips_is_shown_with_its_hours() {
     assert_eq!([0, 1, 2].map(|time| shown.contains_key(&(time, 6, 6))), [true, true, true]);
 }
 
+/// Which hours show the pair of nodes 3 and 3, and whether the day does, where the others are large.
+fn hours_of_the_first(hours: &[[u64; 4]], travellers: u64) -> (Vec<usize>, bool) {
+    // From 3 to 3 and to 4, and from 4 to the same; all others are a hundred.
+    let counts = |[a, b, c, d]: &[u64; 4]| [vec![*a, *b, 100, 100, *c, *d], vec![100; 10]].concat();
+    let hours: Vec<Vec<u64>> = hours.iter().map(counts).collect();
+    let nodes = (0..7).flat_map(|row| (0..7).map(move |column| (row, column)));
+    let few = |(row, column)| (key(0, row, column), if (row, column) == (3, 3) { travellers } else { 100 });
+    let protected = trips(&mut Exit::new(policy(K)), &hours, sparse(nodes.map(few)), None);
+    let shown = shown_of(&protected.pairs[0]);
+    let at = |time: &usize| shown.contains_key(&(*time, 3, 3));
+    ((0..hours.len()).filter(at).collect(), at(&hours.len()))
+}
+
+#[test]
+fn the_smallest_hours_give_way_until_the_others_are_enough() {
+    let of = |first: &[u64]| {
+        hours_of_the_first(&first.iter().map(|a| [*a, 100, 100, 100]).collect::<Vec<_>>(), 100)
+    };
+    assert_eq!(of(&[100, 50, 20]), (vec![0, 1, 2], true), "nothing is left of the day");
+    assert_eq!(of(&[100, 15, 5]), (vec![0], true), "twenty in two hours are enough");
+    assert_eq!(of(&[100, 14, 5]), (vec![], true), "nineteen are not");
+    assert_eq!(of(&[100, 0, 9]), (vec![], true), "nor nine in two");
+    assert_eq!(of(&[100, 14, 14]), (vec![0, 1, 2], true));
+}
+
+#[test]
+fn a_day_of_trips_leaves_enough_for_each_of_its_hours() {
+    // From 3 to 3 too few travelled, fifteen times: from 3 to 4 would tell it, as one of two hours may hold all.
+    let beside = |trips: u64| {
+        let counts = |first: u64| [vec![first], vec![100; 15]].concat();
+        let hours = [counts(trips), counts(0)];
+        let nodes = (0..7).flat_map(|row| (0..7).map(move |column| (row, column)));
+        let few = |(row, column)| (key(0, row, column), if (row, column) == (3, 3) { 9 } else { 100 });
+        let protected = trips_of(&hours, sparse(nodes.map(few)));
+        [(3, 3), (3, 4), (3, 1)].map(|(row, column)| protected.contains_key(&(2, row, column)))
+    };
+    assert!(!beside(15)[1..].iter().all(|shown| *shown), "fifteen");
+    assert!(!beside(19)[1..].iter().all(|shown| *shown), "nineteen");
+    assert_eq!(beside(20), [false, true, true], "twenty");
+}
+
+fn trips_of(hours: &[Vec<u64>], travellers: SparseTable) -> HashMap<(usize, u32, u32), u64> {
+    shown_of(&trips(&mut Exit::new(policy(K)), hours, travellers, None).pairs[0])
+}
+
+#[test]
+fn an_hour_gives_way_where_the_day_would_tell_another_pair_through_it() {
+    // In the second hour five went from 3 to 4, so that hour withholds both; those from 3 to 3 follow from the day and
+    // its first hour, and the five with them.
+    assert_eq!(hours_of_the_first(&[[100, 100, 100, 100], [20, 5, 100, 100]], 100), (vec![], true));
+    // The same by origin.
+    assert_eq!(hours_of_the_first(&[[100, 100, 100, 100], [20, 100, 5, 100]], 100), (vec![], true));
+    // Ten in two hours are fewer than twice ten.
+    let twice = [[100, 100, 100, 100], [20, 5, 100, 100], [20, 5, 100, 100]];
+    assert_eq!(hours_of_the_first(&twice, 100), (vec![], true));
+    let nobody = [[100, 100, 100, 100], [20, 0, 100, 100]];
+    assert_eq!(hours_of_the_first(&nobody, 100), (vec![0, 1], true));
+}
+
+#[test]
+fn a_pair_that_an_hour_withholds_for_its_visitors_tells_nothing_of_a_crowd_beside_it() {
+    // In the second hour 21 visitors are where twenty arrive, so these are withheld; beside them went so many.
+    let shown = |beside: u64| {
+        let of_hour = |a: u64, b: u64| [vec![a, b], vec![100; 14]].concat();
+        let hours = [of_hour(100, 100), of_hour(20, beside)];
+        let travellers = sparse((0..7).flat_map(|row| (0..7).map(move |column| (key(0, row, column), 100))));
+        // Destination 3 is place 2.
+        let visitors = counts(2, &[10_000, 10_000, 1_000, 0, 0, 0, 10_000, 10_000, 21, 0, 0, 0]);
+        let protected = trips(&mut Exit::new(policy(K)), &hours, travellers, Some(visitors));
+        let shown = shown_of(&protected.pairs[0]);
+        [0, 1, 2].map(|time| shown.contains_key(&(time, 3, 3)))
+    };
+    assert_eq!(shown(10), [true, false, true]);
+    assert_eq!(shown(9), [false, false, true]);
+}
+
 #[test]
 fn who_arrives_is_a_visitor_and_those_beside_are_nobody_or_a_crowd() {
     let hours = vec![vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 95], vec![0; 16]];
@@ -846,7 +938,7 @@ fn visitors_by_class_are_apart_from_those_present() {
     let (axis, tree) = (axis(), tree());
     let lattice = Lattice::of_places(&tree, &ALL);
     // At node 4 (place 3, commune A) people of class 3, 4, 5 and 6.
-    let shown = |visitors: [u64; 4], present: [u64; 4]| {
+    let shown_of_total = |total: u64, visitors: [u64; 4], present: [u64; 4]| {
         let of =
             |counts: [u64; 4]| (3..7).zip(counts).map(|(class, n)| (key(0, 4, class), n)).collect::<Vec<_>>();
         let guards = [
@@ -857,12 +949,20 @@ fn visitors_by_class_are_apart_from_those_present() {
             PairGuard::Present { rows: &axis, columns: &axis, totals: (0, vec![0]) },
             PairGuard::Visiting { rows: &axis, columns: &axis, totals: 1, present: 0 },
         ];
-        let tables = vec![sums(&[[60, 60, 60]]), counts(1, &[500; PLACES])];
+        // Commune A, and whoever visits it visits both of its postal codes.
+        let totals = [500, 500, 500, total, 500, total, total, 500];
+        let tables = vec![sums(&[[60, 60, 60]]), counts(1, &totals)];
         let sparse = vec![sparse(of(present)), sparse(of(visitors))];
         let protected = Exit::new(policy(K)).protect(tables, &guards, sparse, &pair_guards);
         let shown = shown_of(&protected.pairs[1]);
         (0..7).filter(|class| shown.contains_key(&(0, 4, *class))).collect::<Vec<_>>()
     };
+    let shown = |visitors, present| shown_of_total(500, visitors, present);
+    assert_eq!(
+        shown_of_total(491, [100; 4], [20; 4]),
+        [0; 0],
+        "nothing stands below a total that is withheld"
+    );
     assert_eq!(shown([100, 100, 100, 100], [20, 20, 20, 20]), [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(shown([100, 100, 100, 100], [90, 20, 20, 20]), [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(shown([100, 100, 100, 100], [100, 20, 20, 20]), [0, 1, 2, 3, 4, 5, 6]);
