@@ -359,6 +359,46 @@ proptest! {
 }
 
 /// Counts at the ends of what counters of 32 bits and their sums hold.
+#[test]
+fn witnesses_show_each_withheld_number_at_none_and_at_enough() {
+    // Each part is withheld, and the total tells no more than their sum; the last has a part that is in no report.
+    let unseen = [vec![vec![0], vec![1], vec![2]], vec![(0..4).collect()]].concat();
+    let nested = vec![vec![0], vec![1], vec![0, 1], vec![2], vec![0, 1, 2]];
+    let tables = [
+        (total(3), vec![5, 9, 200], 2),
+        (total(3), vec![0, 9, 200], 2),
+        (total(2), vec![19, 19], 2),
+        (nested, vec![5, 7, 300], 3),
+        (unseen, vec![5, 9, 200, 300], 2),
+    ];
+    for (columns, atoms, certified) in tables {
+        let table = Table::new(columns, atoms);
+        assert_eq!(table.pattern.certified(), certified);
+        let mut range: Vec<_> = (0..table.columns.len()).map(|column| [table.number(column); 2]).collect();
+        for witness in table.pattern.witnesses(&table.lattice, &table.atoms) {
+            assert!(!witness.is_empty(), "the true table is no witness");
+            let mut other = table.atoms.clone();
+            witness.into_iter().for_each(|(atom, devices)| other[atom as usize] = devices);
+            for (column, [least, most]) in range.iter_mut().enumerate() {
+                let number: u64 = table.columns[column].iter().map(|atom| other[*atom as usize]).sum();
+                assert!(table.withholds(column) || number == table.number(column), "column {column} differs");
+                (*least, *most) = (number.min(*least), number.max(*most));
+            }
+        }
+        let withheld = table.of(true);
+        assert!(!withheld.is_empty());
+        for column in withheld {
+            assert!(range[column][0] == 0 && range[column][1] >= K, "column {column}: {:?}", range[column]);
+        }
+    }
+}
+
+#[test]
+fn a_sum_that_enough_devices_made_needs_no_exchange() {
+    let table = Table::with(total(4), vec![100; 4], Safety::Certified, 24);
+    assert_eq!((table.of(true), table.pattern.certified()), (vec![], 0));
+}
+
 fn extreme() -> impl Strategy<Value = u64> {
     let most = u64::from(u32::MAX);
     prop_oneof![
