@@ -70,12 +70,15 @@ pub(crate) const INT64: i64 = 2;
 pub(crate) const BYTE_ARRAY: i64 = 6;
 pub(crate) const FIXED: i64 = 7;
 pub(crate) const PLAIN: i64 = 0;
+pub(crate) const DELTA_LENGTHS: i64 = 6;
 pub(crate) const DELTA_BYTE_ARRAY: i64 = 7;
 pub(crate) const RLE_DICTIONARY: i64 = 8;
 pub(crate) const GZIP: i64 = 2;
+pub(crate) const LZ4: i64 = 5;
 pub(crate) const ZSTD: i64 = 6;
 pub(crate) const DATA: i64 = 0;
 pub(crate) const DICTIONARY: i64 = 2;
+pub(crate) const DATA_V2: i64 = 3;
 const TIMESTAMP_MICROS: i64 = 10;
 
 /// A page as its header tells of it, and its bytes as they stand in the file.
@@ -108,6 +111,8 @@ pub(crate) struct Sketch {
     pub(crate) schema: Option<Vec<Made>>,
     /// How many row groups the footer says there are.
     pub(crate) groups: Option<u64>,
+    /// Whether headers of pages of data say of the other kind of such pages that it is plain.
+    pub(crate) both_kinds: bool,
 }
 
 /// What columns nest in.
@@ -173,7 +178,13 @@ impl Column {
 
 impl Sketch {
     pub(crate) fn of(rows: usize, columns: Vec<Column>) -> Self {
-        Self { rows: i64::try_from(rows).expect("few"), columns, schema: None, groups: None }
+        Self {
+            rows: i64::try_from(rows).expect("few"),
+            columns,
+            schema: None,
+            groups: None,
+            both_kinds: false,
+        }
     }
 
     /// The bytes of the file.
@@ -191,7 +202,17 @@ impl Sketch {
                     coded = true;
                     header.inner(7, of_values)
                 } else {
-                    header.inner(5, of_values.int(3, 3).int(4, 3))
+                    let plain = Made::default().int(1, values);
+                    let v1 = |of_values: Made, encoding| of_values.int(2, encoding).int(3, 3).int(4, 3);
+                    let v2 = |encoding| {
+                        plain.clone().int(2, 0).int(3, values).int(4, encoding).int(5, 0).int(6, 0)
+                    };
+                    match (kind == DATA_V2, self.both_kinds) {
+                        (false, false) => header.inner(5, v1(plain.clone(), encoding)),
+                        (true, false) => header.inner(8, v2(encoding)),
+                        (false, true) => header.inner(5, v1(plain.clone(), encoding)).inner(8, v2(PLAIN)),
+                        (true, true) => header.inner(5, v1(plain.clone(), PLAIN)).inner(8, v2(encoding)),
+                    }
                 };
                 file.extend(header.done());
                 file.extend(bytes);

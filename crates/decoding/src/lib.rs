@@ -7,7 +7,8 @@
 //!
 //! ```text
 //!   file -> footer: no list longer than its bytes, columns nest 64 deep at most   -> what the file holds
-//!        -> pages:  of at most 256 MiB each, as many values as rows               -> rows to be decoded at a time
+//!        -> pages:  of at most 256 MiB each, as many values as rows, no more
+//!                   entries and lengths than there is room for                    -> rows to be decoded at a time
 //! ```
 //!
 //! ```
@@ -19,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod delta;
 mod footer;
 mod guard;
 mod pages;

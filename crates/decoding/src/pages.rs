@@ -3,15 +3,23 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
+    sync::Arc,
 };
 
 use flate2::read::MultiGzDecoder;
 use parquet::{
     basic::{Compression, Type as PhysicalType},
-    file::metadata::{ColumnChunkMetaData, ParquetMetaData},
+    column::page::PageReader,
+    file::{
+        metadata::{ColumnChunkMetaData, ParquetMetaData},
+        serialized_reader::SerializedPageReader,
+    },
 };
 
-use crate::thrift::{Kind, Walk};
+use crate::{
+    delta, guarded,
+    thrift::{Kind, Walk},
+};
 
 /// The most bytes of a page once unpacked. Writers make pages of a megabyte or so.
 pub const PAGE_BYTES_MAX: u64 = 256 << 20;
@@ -20,10 +28,14 @@ pub const PAGE_BYTES_MAX: u64 = 256 << 20;
 const VALUES_BYTES_MAX: u64 = 256 << 20;
 
 /// Gzip says nowhere beforehand how much it unpacks to, and LZ4 in frames neither. It is 1,032 times as much at most, or
-/// 255 times, so that a page under these sizes unpacks to a gigabyte at worst, and needs no looking into.
-const GZIP_BYTES_SURE: u64 = 1 << 20;
-const LZ4_BYTES_SURE: u64 = 4 << 20;
-const LZ4_FRAME: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+/// 255 times, so that a page under these sizes needs no looking into.
+const GZIP_BYTES_SURE: u64 = PAGE_BYTES_MAX / 1_032;
+const LZ4_BYTES_SURE: u64 = PAGE_BYTES_MAX / 255;
+
+/// What LZ4 frames begin with: of today, of old, and those that are passed over.
+fn begins_frame(first: u32) -> bool {
+    matches!(first, 0x184d_2204 | 0x184c_2102 | 0x184d_2a50..=0x184d_2a5f)
+}
 
 /// Bytes in which the header of nearly every page fits, and the most that one may take: it holds the least and the
 /// largest value of the page.
@@ -114,7 +126,15 @@ impl Pages {
             return Ok(None);
         };
         let Some(end) = at.checked_add(bytes) else { return Ok(None) };
-        let mut head = Vec::new();
+        // An entry takes as many bytes of the page, at least, and the decoder makes room for as many as it says.
+        let entry_bytes = match physical {
+            PhysicalType::INT64 | PhysicalType::DOUBLE => 8,
+            PhysicalType::INT96 => 12,
+            PhysicalType::FIXED_LEN_BYTE_ARRAY => pages.value_bytes.max(1),
+            PhysicalType::BYTE_ARRAY | PhysicalType::INT32 | PhysicalType::FLOAT => 4,
+            PhysicalType::BOOLEAN => 1,
+        };
+        let (mut head, mut has_lengths) = (Vec::new(), false);
         while at < end && pages.values < values {
             let mut wanted = HEADER_BYTES;
             let page = loop {
@@ -132,22 +152,45 @@ impl Pages {
             {
                 return Ok(None);
             }
+            if page.kind == DICTIONARY && page.values > page.unpacked_bytes / entry_bytes {
+                return Ok(None);
+            }
             at += page.bytes;
-            pages.values = pages.values.saturating_add(page.values);
+            if page.is_data() {
+                pages.values = pages.values.saturating_add(page.values);
+                has_lengths |= delta::has_lengths(page.encoding);
+            }
             if physical == PhysicalType::BYTE_ARRAY && page.repeats(texts) {
                 pages.value_bytes = pages.value_bytes.max(page.unpacked_bytes);
             }
         }
-        Ok(Some(pages))
+        // Lengths that are packed by differences say once more how many they are.
+        let sound = !has_lengths || guarded(|| lengths_are_sound(file, chunk, values)).unwrap_or(false);
+        Ok(sound.then_some(pages))
     }
 }
 
-/// The kinds of pages, and the encoding that gives a value as what it shares with the one before it, by the Parquet
-/// format's numbers.
+/// Whether the pages of a column, up to those that hold so many values, have no more lengths than values. They are
+/// unpacked one by one; what cannot be, the decoder refuses as well.
+fn lengths_are_sound(file: &File, chunk: &ColumnChunkMetaData, values: u64) -> bool {
+    let Ok(file) = file.try_clone() else { return false };
+    let Ok(mut pages) = SerializedPageReader::new(Arc::new(file), chunk, 0, None) else { return false };
+    let (levels, mut seen) = (chunk.column_descr(), 0);
+    while seen < values
+        && let Ok(Some(page)) = pages.get_next_page()
+    {
+        if !delta::is_sound(&page, levels.max_rep_level(), levels.max_def_level()) {
+            return false;
+        }
+        seen += if page.is_data_page() { u64::from(page.num_values()) } else { 0 };
+    }
+    true
+}
+
+/// The kinds of pages by the Parquet format's numbers.
 const DATA: i64 = 0;
 const DICTIONARY: i64 = 2;
 const DATA_V2: i64 = 3;
-const DELTA_BYTE_ARRAY: i64 = 7;
 
 /// What the header of a page says of it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -156,14 +199,27 @@ struct Page {
     kind: i64,
     bytes: u64,
     unpacked_bytes: u64,
-    /// Values of a page of data.
+    /// Values of a page of data, or entries of a dictionary.
     values: u64,
+    encoding: i64,
+}
+
+/// What the header says of pages of one kind.
+#[derive(Clone, Copy, Default)]
+struct OfKind {
+    values: i64,
     encoding: i64,
 }
 
 impl Page {
     fn of_header(head: &[u8]) -> Option<Self> {
-        let (mut page, mut bytes, mut unpacked_bytes, mut values) = (Self::default(), -1, -1, 0);
+        // The decoder takes 32 bits of each; more would say one thing here and another there.
+        fn small(walk: &mut Walk<'_>) -> Option<i64> {
+            walk.integer().filter(|value| i32::try_from(*value).is_ok())
+        }
+        let (mut page, mut bytes, mut unpacked_bytes) = (Self::default(), -1, -1);
+        // A header may say something of every kind of page, and what is said of the page's own kind holds.
+        let mut of_kind = [OfKind::default(); 3];
         let mut walk = Walk::over(head);
         walk.fields(&mut |id, kind, walk| {
             // The decoder reads these by their number, whatever kind is written.
@@ -174,32 +230,44 @@ impl Page {
             };
             match id {
                 _ if !fits => None,
-                1 => walk.integer().map(|kind| page.kind = kind),
-                2 => walk.integer().map(|size| unpacked_bytes = size),
-                3 => walk.integer().map(|size| bytes = size),
-                5 | 8 => walk.fields(&mut |inner, kind, walk| match (id, inner) {
-                    (_, 1) if kind.is_integer() => walk.integer().map(|count| values = count),
-                    (5, 2) | (8, 4) if kind.is_integer() => {
-                        walk.integer().map(|encoding| page.encoding = encoding)
-                    }
-                    (_, 1) | (5, 2) | (8, 4) => None,
-                    _ => walk.skip(kind),
-                }),
+                1 => small(walk).map(|kind| page.kind = kind),
+                2 => small(walk).map(|size| unpacked_bytes = size),
+                3 => small(walk).map(|size| bytes = size),
+                5 | 7 | 8 => {
+                    let (place, encoding) = match id {
+                        5 => (DATA, 2),
+                        7 => (DICTIONARY, 2),
+                        _ => (DATA_V2, 4),
+                    };
+                    let of_kind = &mut of_kind[place_of(place)?];
+                    *of_kind = OfKind::default();
+                    walk.fields(&mut |inner, kind, walk| match inner {
+                        _ if (inner == 1 || inner == encoding) && !kind.is_integer() => None,
+                        1 => small(walk).map(|count| of_kind.values = count),
+                        _ if inner == encoding => small(walk).map(|number| of_kind.encoding = number),
+                        _ => walk.skip(kind),
+                    })
+                }
                 _ => walk.skip(kind),
             }
         })?;
         page.header_bytes = (head.len() - walk.left()) as u64;
         page.bytes = u64::try_from(bytes).ok()?;
         page.unpacked_bytes = u64::try_from(unpacked_bytes).ok()?;
-        if matches!(page.kind, DATA | DATA_V2) {
-            page.values = u64::try_from(values).ok()?;
+        if let Some(place) = place_of(page.kind) {
+            page.values = u64::try_from(of_kind[place].values).ok()?;
+            page.encoding = of_kind[place].encoding;
         }
         Some(page)
     }
 
+    fn is_data(&self) -> bool {
+        matches!(self.kind, DATA | DATA_V2)
+    }
+
     /// Whether a value may take as many bytes as the whole page, and many rows so much.
     fn repeats(&self, texts: Texts) -> bool {
-        let delta = matches!(self.kind, DATA | DATA_V2) && self.encoding == DELTA_BYTE_ARRAY;
+        let delta = self.is_data() && self.encoding == delta::BYTE_ARRAY;
         delta || self.kind == DICTIONARY && texts == Texts::Copied
     }
 
@@ -215,10 +283,15 @@ impl Page {
             }
             Compression::LZ4 if self.bytes > LZ4_BYTES_SURE => {
                 let mut first = Vec::new();
-                read_at(file, at, LZ4_FRAME.len() as u64, &mut first)?;
-                Ok(first != LZ4_FRAME)
+                read_at(file, at, 4, &mut first)?;
+                Ok(!first.try_into().is_ok_and(|first| begins_frame(u32::from_le_bytes(first))))
             }
             _ => Ok(true),
         }
     }
+}
+
+/// Where what is said of a kind of page is kept.
+fn place_of(kind: i64) -> Option<usize> {
+    [DATA, DICTIONARY, DATA_V2].iter().position(|known| *known == kind)
 }

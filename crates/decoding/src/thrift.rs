@@ -44,7 +44,7 @@ impl<'a> Walk<'a> {
         Self { rest: bytes, depth: 0 }
     }
 
-    /// Bytes that have not been walked.
+    /// How many bytes have not been walked.
     pub(crate) fn left(&self) -> usize {
         self.rest.len()
     }
@@ -55,12 +55,24 @@ impl<'a> Walk<'a> {
         Some(*byte)
     }
 
-    fn pass(&mut self, bytes: usize) -> Option<()> {
-        self.rest = self.rest.get(bytes..)?;
-        Some(())
+    /// Bytes that have not been walked.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
-    fn unsigned(&mut self) -> Option<u64> {
+    /// So many bytes, which are passed.
+    pub(crate) fn bytes(&mut self, bytes: usize) -> Option<&'a [u8]> {
+        let (passed, rest) = self.rest.split_at_checked(bytes)?;
+        self.rest = rest;
+        Some(passed)
+    }
+
+    fn pass(&mut self, bytes: usize) -> Option<()> {
+        self.bytes(bytes).map(|_| ())
+    }
+
+    /// A number of up to 64 bits, seven at a time.
+    pub(crate) fn unsigned(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

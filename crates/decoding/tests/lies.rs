@@ -7,8 +7,8 @@ use std::io::Write;
 
 use arrow::array::{Array, AsArray};
 use made::{
-    Column, DATA, DELTA_BYTE_ARRAY, FIXED, GZIP, Made, PLAIN, Page, Sketch, column, dictionary, leaf, nest,
-    plain, repeated, root,
+    Column, DATA, DATA_V2, DELTA_BYTE_ARRAY, DELTA_LENGTHS, DICTIONARY, FIXED, GZIP, INT64, LZ4, Made, PLAIN,
+    Page, Sketch, column, dictionary, leaf, nest, page, plain, repeated, root, varint,
 };
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use throng_decoding::{Texts, footer, guarded, rows_at_once};
@@ -104,7 +104,8 @@ fn pages_that_grow_too_large_or_do_not_fit_the_rows_are_refused() {
 
 #[test]
 fn where_values_are_longer_than_their_bytes_fewer_rows_are_decoded_at_a_time() {
-    let delta = Page { encoding: DELTA_BYTE_ARRAY, ..unpacking_to(64 << 20) };
+    let bytes = [lengths(2), lengths(2), vec![b'a'; 10]].concat();
+    let delta = Page { encoding: DELTA_BYTE_ARRAY, bytes, ..unpacking_to(64 << 20) };
     assert_eq!(at_once(of_pages(vec![delta]), Texts::Shared), Some(4));
     let coded = || vec![Page { unpacked: 256 << 20, ..dictionary(&[b"a"]) }, repeated(2, 0)];
     assert_eq!(at_once(of_pages(coded()), Texts::Shared), Some(1_000));
@@ -114,6 +115,121 @@ fn where_values_are_longer_than_their_bytes_fewer_rows_are_decoded_at_a_time() {
         at_once(Sketch::of(2, vec![fixed]), Texts::Shared)
     };
     assert_eq!([fixed(5), fixed(64 << 20), fixed(i32::MAX.into())], [Some(1_000), Some(4), None]);
+}
+
+/// So many lengths of nothing, packed by their differences: up to 129, or a lie.
+fn lengths(count: u64) -> Vec<u8> {
+    [varint(128), varint(4), varint(count), vec![0], vec![0; 5]].concat()
+}
+
+#[test]
+fn a_dictionary_of_more_entries_than_its_page_can_hold_is_refused() {
+    let of = |physical: i64, type_length: i64, entries: i64, bytes: usize| {
+        let coded = page(DICTIONARY, 0, PLAIN, vec![0; bytes]);
+        let pages = vec![Page { values: entries, ..coded }, repeated(2, 0)];
+        let column = Column { physical, type_length, ..column("c", pages) };
+        at_once(Sketch::of(2, vec![column]), Texts::Shared)
+    };
+    let text = made::BYTE_ARRAY;
+    assert_eq!([of(text, 0, 3, 12), of(INT64, 0, 3, 24), of(FIXED, 12, 3, 36)], [Some(1_000); 3]);
+    assert_eq!([of(text, 0, 4, 12), of(INT64, 0, 4, 24), of(FIXED, 12, 4, 36)], [None; 3]);
+    let most = i32::MAX.into();
+    assert_eq!([of(text, 0, most, 12), of(INT64, 0, most, 24), of(text, 0, -1, 12)], [None; 3]);
+}
+
+#[test]
+fn more_lengths_than_values_are_refused() {
+    let of =
+        |encoding, bytes: Vec<u8>| at_once(of_pages(vec![page(DATA, 2, encoding, bytes)]), Texts::Shared);
+    let two = |a: u64, b: u64| [lengths(a), lengths(b), b"ab".to_vec()].concat();
+    assert_eq!([of(DELTA_LENGTHS, two(2, 2)), of(DELTA_BYTE_ARRAY, two(2, 2))], [Some(1_000); 2]);
+    assert_eq!(of(DELTA_LENGTHS, two(2, 3)), Some(1_000), "what stands behind the lengths is text");
+    for many in [3, 1 << 32, 1 << 40, u64::MAX] {
+        assert_eq!(of(DELTA_LENGTHS, two(many, 2)), None, "{many}");
+        assert_eq!(
+            [of(DELTA_BYTE_ARRAY, two(many, 2)), of(DELTA_BYTE_ARRAY, two(2, many))],
+            [None; 2],
+            "{many}"
+        );
+    }
+    // Blocks that hold nothing or are cut off, and differences of more than 32 bits.
+    let header =
+        |block: u64, pieces: u64| [varint(block), varint(pieces), vec![2, 0, 0], vec![0; 8]].concat();
+    assert_eq!(
+        [(0, 4), (128, 0), (128, 3), (100, 1), (1 << 40, 1 << 30)]
+            .map(|(b, p)| of(DELTA_LENGTHS, header(b, p))),
+        [None; 5]
+    );
+    assert_eq!(of(DELTA_LENGTHS, lengths(2)[..6].to_vec()), None);
+    let wide = [varint(128), varint(4), vec![2, 0, 0, 33, 0, 0, 0], vec![0; 600]].concat();
+    assert_eq!(of(DELTA_LENGTHS, wide), None);
+}
+
+#[test]
+fn lengths_are_walked_as_the_decoder_does() {
+    // What a writer packs, of any lengths, is read; and so are as many values as there are.
+    use arrow::{array::StringArray, record_batch::RecordBatch};
+    use parquet::{
+        arrow::ArrowWriter,
+        basic::Encoding,
+        file::properties::{WriterProperties, WriterVersion},
+    };
+    for encoding in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
+        for (rows, version) in [1, 2, 33, 128, 129, 130, 5_000].into_iter().flat_map(|rows| {
+            [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0].map(|version| (rows, version))
+        }) {
+            let text = |row: usize| (row % 7 > 0).then(|| "x".repeat(row * row % 301) + &row.to_string());
+            let texts: StringArray = (0..rows).map(text).collect();
+            let batch =
+                RecordBatch::try_from_iter_with_nullable([("c", std::sync::Arc::new(texts) as _, true)]);
+            let batch = batch.expect("a batch");
+            let properties = WriterProperties::builder()
+                .set_dictionary_enabled(false)
+                .set_encoding(encoding)
+                .set_writer_version(version)
+                .build();
+            let file = tempfile::tempfile().expect("a file");
+            let written = file.try_clone().expect("a file");
+            let mut writer =
+                ArrowWriter::try_new(written, batch.schema(), Some(properties)).expect("a writer");
+            writer.write(&batch).and_then(|()| writer.finish()).expect("written");
+            let read = footer(&file, ArrowReaderOptions::new()).expect("read").expect("sound");
+            let fit = rows_at_once(&file, read.metadata(), 0, [0], Texts::Shared, 8_192).expect("read");
+            assert!(fit.is_some(), "{rows} rows in {encoding}, {version:?}");
+            let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, read)
+                .with_batch_size(rows)
+                .build()
+                .expect("a reader");
+            assert_eq!(reader.next().expect("rows").expect("sound"), batch);
+        }
+    }
+}
+
+#[test]
+fn what_a_header_says_of_another_kind_of_page_does_not_count() {
+    // A page of the first kind, with lengths; of the second kind it would be plain.
+    let bytes = [lengths(1 << 40), lengths(2)].concat();
+    let two = |kind| {
+        let page = Page { kind, values: 2, encoding: DELTA_BYTE_ARRAY, unpacked: 100, bytes: bytes.clone() };
+        let sketch = Sketch { both_kinds: true, ..of_pages(vec![page]) };
+        at_once(sketch, Texts::Shared)
+    };
+    assert_eq!([two(DATA), two(DATA_V2)], [None; 2]);
+    // More than 32 bits of a kind, of which the decoder takes 32.
+    assert_eq!(two((1 << 32) + DATA), None);
+}
+
+#[test]
+fn lz4_in_frames_is_refused_where_it_could_unpack_to_too_much() {
+    let of = |first: u32, bytes: usize| {
+        let mut page = Page { bytes: vec![0; bytes], ..unpacking_to(10) };
+        page.bytes[..4].copy_from_slice(&first.to_le_bytes());
+        at_once(Sketch::of(2, vec![Column { codec: LZ4, ..column("c", vec![page]) }]), Texts::Shared)
+    };
+    for frame in [0x184d_2204, 0x184c_2102, 0x184d_2a50, 0x184d_2a5f] {
+        assert_eq!([of(frame, 1_000), of(frame, 2 << 20)], [Some(1_000), None], "{frame:x}");
+    }
+    assert_eq!(of(10, 2 << 20), Some(1_000));
 }
 
 #[test]
