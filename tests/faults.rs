@@ -196,6 +196,15 @@ fn what_was_set_aside_goes_back() {
     fs::rename(town.folder.path().join("whole-15/release"), &aside).expect("moved");
     town.runs(WAYS[1]);
     assert!(!aside.exists());
+    // Killed while it removed what it had set aside.
+    for left in [&["manifest.json", "places.parquet"][..], &["manifest.json"], &[]] {
+        fs::create_dir_all(aside.join("presence")).expect("made");
+        for name in left {
+            fs::copy(town.out().join(name), aside.join(name)).expect("copied");
+        }
+        town.runs(WAYS[0]);
+        assert!(!aside.exists(), "{left:?}");
+    }
     // A link is none.
     symlink(town.folder.path().join("whole-16/release"), &aside).expect("linked");
     let output = town.command(&town.out(), WAYS[0]).output().expect("it runs");
@@ -208,6 +217,31 @@ fn what_was_set_aside_goes_back() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains(".release.replaced"), "{}", said(&output));
     assert_eq!(fs::read(aside.join("thesis.txt")).expect("still there"), b"mine");
+}
+
+#[test]
+fn a_release_that_waits_for_the_earlier_one_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let town = Town::new(60, Form::Csv);
+    town.runs(WAYS[0]);
+    let open = mode(&town.out());
+    assert!(open & 0o700 == 0o700 && town.out().join("places.parquet").exists());
+    // Whoever may read the release may hold it.
+    let held = fs::File::open(town.out()).expect("opened");
+    held.lock().expect("held");
+    let staging = town.folder.path().join("out/.release.partial");
+    let mut run = town.start(WAYS[1]);
+    assert!(until(&mut run, || staging.join("manifest.json").exists()), "{}", said(&ended(run)));
+    for _ in 0..50 {
+        assert_eq!(mode(&staging), 0o700);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(staging.exists(), "it waits");
+    drop(held);
+    succeeded(&ended(run));
+    assert_eq!(town.standing(), Some(WAYS[1]));
+    assert_eq!(mode(&town.out()), open);
 }
 
 #[test]
@@ -335,6 +369,12 @@ fn links_lead_nowhere_else() {
         symlink(elsewhere.join("precious"), town.folder.path().join("out/ledger").join(name))
             .expect("linked");
     }
+    town.runs(WAYS[0]);
+    untouched();
+    // In the place of the lock of the history.
+    let lock = town.folder.path().join("out/ledger/.history.json.lock");
+    fs::remove_file(&lock).expect("removed");
+    symlink(elsewhere.join("new"), &lock).expect("linked");
     town.runs(WAYS[0]);
     untouched();
     // Left in a folder that a run which died has prepared.

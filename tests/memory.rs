@@ -105,15 +105,26 @@ fn files_of(folder: &Path, events: &[Event]) -> Vec<PathBuf> {
 struct Found {
     #[expect(dead_code, reason = "printed where a test fails")]
     place: String,
-    /// It is the mark of a text alone, without one digit of what tells an identifier from the others.
+    /// It is no whole identifier, but eight bytes of one or more.
     is_piece: bool,
+}
+
+/// What stands around the place where the mark ends and the digits begin, if that is eight bytes of an identifier or
+/// more, but not all of it.
+fn piece(bytes: &[u8], digits: usize) -> Option<usize> {
+    let before = bytes[..digits].iter().rev().zip(MARK.iter().rev()).take_while(|(a, b)| a == b).count();
+    let after = bytes[digits..].iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+    (before + after >= 8 && before < MARK.len()).then_some(before)
 }
 
 /// Where in a process's memory planted identifiers are, by the name of the region; none where the system does not let
 /// one look.
 fn found(child: &Child) -> Option<Vec<Found>> {
-    let maps = fs::read_to_string(format!("/proc/{}/maps", child.id())).ok()?;
-    let memory = fs::File::open(format!("/proc/{}/mem", child.id())).ok()?;
+    let memory = match fs::File::open(format!("/proc/{}/mem", child.id())) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+        memory => memory.expect("the run has not ended"),
+    };
+    let maps = fs::read_to_string(format!("/proc/{}/maps", child.id())).expect("the run has not ended");
     let (number, decimal) = (&NUMBER.to_le_bytes()[2..], (NUMBER / 1_000_000).to_string());
     let finders = [MARK, number, decimal.as_bytes()].map(memchr::memmem::Finder::new);
     let mut found = Vec::new();
@@ -131,14 +142,30 @@ fn found(child: &Child) -> Option<Vec<Found>> {
             continue; // of the kernel's own
         }
         for at in finders.iter().flat_map(|finder| finder.find_iter(&bytes)) {
-            let around = &bytes[at.saturating_sub(24)..(at + 24).min(bytes.len())];
-            let place = format!("{name}+{at:#x} of {:#x}: {}", bytes.len(), around.escape_ascii());
             let rest = bytes.get(at + MARK.len()).copied().unwrap_or_default();
             let is_piece = bytes[at..].starts_with(MARK) && !rest.is_ascii_digit();
-            found.push(Found { place, is_piece });
+            found.push(Found { place: place(name, &bytes, at), is_piece });
+        }
+        // What has lost its beginning: the last three bytes of the mark, and a digit.
+        for at in memchr::memmem::find_iter(&bytes, &[&MARK[5..], b"0"].concat()) {
+            if let Some(before) = piece(&bytes, at + 3) {
+                found.push(Found { place: place(name, &bytes, at + 3 - before), is_piece: true });
+            }
         }
     }
     Some(found)
+}
+
+fn place(region: &str, bytes: &[u8], at: usize) -> String {
+    let around = &bytes[at.saturating_sub(24)..(at + 24).min(bytes.len())];
+    format!("{region}+{at:#x} of {:#x}: {}", bytes.len(), around.escape_ascii())
+}
+
+#[test]
+fn pieces_of_an_identifier_are_told() {
+    let told = |text: &[u8]| piece(text, memchr::memmem::find(text, b"ant").expect("its end") + 3);
+    assert_eq!([told(b"..lant0003.."), told(b"ant00012"), told(b"Q7plant0")], [Some(4), Some(3), Some(7)]);
+    assert_eq!([told(b"..lant000.."), told(b"merchant0"), told(b"zQ7plant0")], [None; 3]);
 }
 
 #[test]
@@ -192,8 +219,7 @@ fn once_people_are_counted_no_identifier_is_left_in_memory() {
             return;
         };
         let name = file.file_name().expect("a name").display().to_string();
-        // Zstandard's C library does not wipe what it gives back; what is put to use again may keep a word of it at its
-        // end, which is less than an identifier.
+        // Zstandard's C library does not wipe what it gives back, and what is put to use again may keep words of it.
         let (pieces, left): (Vec<_>, Vec<_>) =
             left.into_iter().partition(|place| name.contains("zst") && place.is_piece);
         pieces.iter().for_each(|piece| println!("{name}: a piece of an identifier, {piece:?}"));

@@ -276,6 +276,9 @@ fn unusable(error: &HistoryError) -> Warning {
         HistoryError::Io { .. } | HistoryError::Write(_) => {
             "give the user of the run the right to it, and see that its disk has room; the release is none the worse"
         }
+        HistoryError::Taken { .. } => {
+            "see which run, or who else, holds the file; the release is none the worse, but its days are compared with no others"
+        }
         HistoryError::Foreign { .. } => {
             "move the file away or restore it from a backup; without it the next run begins a new history"
         }

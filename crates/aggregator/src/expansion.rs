@@ -137,8 +137,8 @@ mod tests {
             prop_assert!((-499_999..=500_000).contains(&off), "{} of {}", people, weight);
         }
 
-        /// As many devices as threads of 32 bits can count, times the largest and the smallest factor: within half a person
-        /// of the product.
+        /// As many devices as threads of 32 bits can count, times the largest and the smallest factor: within 0.55 of a
+        /// person of the product, for the factor is a binary fraction.
         #[test]
         fn devices_are_scaled_without_loss(devices in prop_oneof![0..100_u64, (1_u64 << 32) - 9..(1 << 32) + 9, 0..1_u64 << 40], thousandths in prop_oneof![Just(1_u64), Just(100_000), 1..=100_000_u64]) {
             let expansion = Expansion::factor(thousandths as f64 / 1_000.0).expect("a factor");

@@ -15,12 +15,14 @@ use jiff::{
     ToSpan,
     civil::{Date, Weekday},
 };
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use throng_schema::{Cleaning, Parameters};
 
 use crate::release::{
-    Filed, ReleaseError, lock_in_time, make_ledger_folder, parent_and_name, write_ledger_file,
+    Filed, PATIENCE_WITH_RUNS, ReleaseError, lock_in_time, make_ledger_folder, parent_and_name,
+    write_ledger_file,
 };
 
 /// The name of the file in the ledger.
@@ -243,6 +245,12 @@ pub enum HistoryError {
         /// Why.
         source: io::Error,
     },
+    /// Other runs have held it for too long.
+    #[error("{}: held by another run; expected it to be free within ten minutes", path.display())]
+    Taken {
+        /// The file that they hold.
+        path: PathBuf,
+    },
     /// Something else stands there.
     #[error("{}{}: not a history that this version has written", path.display(), line.map(|n| format!(", line {n}")).unwrap_or_default())]
     Foreign {
@@ -413,10 +421,16 @@ pub fn remember(path: &Path, days: &[DayCounts]) -> Result<Remembered, HistoryEr
 fn lock_of(path: &Path) -> Result<File, HistoryError> {
     use std::os::unix::fs::OpenOptionsExt;
     let wrong = |source| HistoryError::Io { path: path.to_owned(), source };
+    // A link is not followed, and nobody is waited for at the other end of a pipe.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut options = File::options();
-    let file = options.write(true).create(true).truncate(false).mode(0o600).open(path).map_err(wrong)?;
-    let free = lock_in_time(&file).map_err(wrong)?;
-    if free { Ok(file) } else { Err(wrong(io::ErrorKind::ResourceBusy.into())) }
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+    let file = options.open(path).map_err(wrong)?;
+    if !file.metadata().map_err(wrong)?.is_file() {
+        return Err(wrong(io::Error::other("expected an empty file, or none")));
+    }
+    let free = lock_in_time(&file, PATIENCE_WITH_RUNS).map_err(wrong)?;
+    if free { Ok(file) } else { Err(HistoryError::Taken { path: path.to_owned() }) }
 }
 
 #[cfg(test)]

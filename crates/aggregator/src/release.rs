@@ -144,17 +144,17 @@ impl Claim {
     }
 
     /// Where two steps are needed to replace a release, a run may have died between them: what it set aside goes back
-    /// to its place, or away where another is in it.
+    /// to its place, or away where another is in it, or where that run had begun to remove it.
     fn put_back(&self) -> Result<(), ReleaseError> {
-        use std::os::unix::fs::MetadataExt;
         let aside = self.aside()?;
-        let Ok(found) = fs::symlink_metadata(&aside) else { return Ok(()) };
-        if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
-            return Err(ReleaseError::InTheWay(aside));
-        }
+        let Some(_held) = open_to_hold(&aside, &self.out, true)? else { return Ok(()) };
         refuse_what_is_no_release(&aside)?;
-        if self.out.exists() { fs::remove_dir_all(&aside) } else { fs::rename(&aside, &self.out) }
-            .map_err(at(&aside))
+        if self.out.exists() || !is_whole(&aside) {
+            remove_release(&aside)
+        } else {
+            fs::rename(&aside, &self.out)
+        }
+        .map_err(at(&aside))
     }
 
     /// Where an earlier release stands for a moment, if it takes two steps to replace it.
@@ -167,12 +167,15 @@ impl Claim {
     /// can, and in two where it cannot.
     fn release(&self) -> Result<(), ReleaseError> {
         sync_folders(&self.staging).map_err(at(&self.staging))?;
-        // From the leaves to the root, which is closed to others until the last step.
-        open_to_readers(&self.staging, 0o777 & !umask()).map_err(at(&self.staging))?;
+        let mode = 0o777 & !umask();
+        open_what_is_in(&self.staging, mode).map_err(at(&self.staging))?;
         if !is_still(&self.lock, &self.staging) {
             return Err(ReleaseError::InTheWay(self.staging.clone()));
         }
         self.put_in_place()?;
+        // Closed to others until it is the release: what fails on the way has been seen by nobody.
+        let mode = with_mode(&self.lock.metadata().map_err(at(&self.out))?, mode);
+        self.lock.set_permissions(mode).map_err(at(&self.out))?;
         // The release is in place; that it would outlast a power cut is all that could still fail.
         let (parent, _) = parent_and_name(&self.out)?;
         let _ = File::open(&parent).and_then(|folder| folder.sync_all());
@@ -188,7 +191,7 @@ impl Claim {
         }
         // Held until it is gone, or the next run would prepare its release in the folder that goes.
         let earlier = File::open(&self.out).map_err(wrong)?;
-        if !lock_in_time(&earlier).map_err(wrong)? {
+        if !lock_in_time(&earlier, PATIENCE).map_err(wrong)? {
             return Err(ReleaseError::Taken(self.out.clone()));
         }
         match renameat_with(CWD, &self.staging, CWD, &self.out, RenameFlags::EXCHANGE) {
@@ -196,7 +199,8 @@ impl Claim {
                 let _ = self.replaced.set(earlier);
                 return Ok(());
             }
-            Err(Errno::INVAL | Errno::NOSYS) => {} // not on this file system
+            // Not on this file system, or not in this sandbox.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {}
             Err(error) => return Err(wrong(error.into())),
         }
         let aside = self.aside()?;
@@ -206,8 +210,8 @@ impl Claim {
             return Err(wrong(error));
         }
         self.moved.store(true, Ordering::Release);
-        // If it stays, the next run removes it.
-        let _ = fs::remove_dir_all(&aside);
+        // If it stays, or a part of it, the next run removes it.
+        let _ = remove_release(&aside);
         Ok(())
     }
 }
@@ -220,17 +224,20 @@ impl Drop for Claim {
     }
 }
 
-/// How long a run waits for another that is putting its release, or its history, in place.
+/// How long a run waits for whoever holds the release that it is to replace: any reader may.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for a lock, but not for ever: whoever may read a folder may hold it.
-pub(crate) fn lock_in_time(file: &File) -> io::Result<bool> {
+/// How long it waits for another run that is putting its release, or its history, in place: longer than that one waits.
+pub(crate) const PATIENCE_WITH_RUNS: Duration = Duration::from_secs(600);
+
+/// Waits for a lock, but not for ever.
+pub(crate) fn lock_in_time(file: &File, patience: Duration) -> io::Result<bool> {
     let begun = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(fs::TryLockError::Error(error)) => return Err(error),
-            Err(fs::TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => return Ok(false),
+            Err(fs::TryLockError::WouldBlock) if begun.elapsed() > patience => return Ok(false),
             Err(fs::TryLockError::WouldBlock) => sleep(Duration::from_millis(20)),
         }
     }
@@ -249,28 +256,13 @@ fn is_still(open: &File, path: &Path) -> bool {
 /// runs make (`ours`) is nobody else's: one of another user is not used, and it is closed to others.
 pub(crate) fn lock(staging: &Path, out: &Path, ours: bool) -> Result<File, ReleaseError> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
         match fs::DirBuilder::new().mode(0o700).create(staging) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(staging)(error)),
             _ => {}
         }
-        let folder = match rustix::fs::open(staging, flags, Mode::empty()) {
-            Ok(folder) => File::from(folder),
-            Err(Errno::NOENT) => continue, // another run's, which has just moved it
-            Err(Errno::LOOP | Errno::NOTDIR) => return Err(ReleaseError::InTheWay(staging.to_owned())),
-            Err(error) => return Err(at(staging)(error.into())),
-        };
-        let owner = folder.metadata().map_err(at(staging))?.uid();
-        if ours && owner != rustix::process::geteuid().as_raw() {
-            return Err(ReleaseError::InTheWay(staging.to_owned()));
-        }
-        match folder.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(ReleaseError::Taken(out.to_owned())),
-            Err(fs::TryLockError::Error(error)) => return Err(at(staging)(error)),
-        }
-        // Between opening and locking, another run may have moved this very folder into place.
+        // Another run may have moved its own just now, also between opening and locking.
+        let Some(folder) = open_to_hold(staging, out, ours)? else { continue };
         if is_still(&folder, staging) {
             let mode = folder.metadata().map_err(at(staging))?.mode();
             if ours && mode & 0o077 != 0 {
@@ -279,6 +271,27 @@ pub(crate) fn lock(staging: &Path, out: &Path, ours: bool) -> Result<File, Relea
             }
             return Ok(folder);
         }
+    }
+}
+
+/// Opens and locks a folder, if there is one; whoever holds it has taken the destination.
+fn open_to_hold(folder: &Path, out: &Path, ours: bool) -> Result<Option<File>, ReleaseError> {
+    use std::os::unix::fs::MetadataExt;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = match rustix::fs::open(folder, flags, Mode::empty()) {
+        Ok(open) => File::from(open),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP | Errno::NOTDIR) => return Err(ReleaseError::InTheWay(folder.to_owned())),
+        Err(error) => return Err(at(folder)(error.into())),
+    };
+    let owner = open.metadata().map_err(at(folder))?.uid();
+    if ours && owner != rustix::process::geteuid().as_raw() {
+        return Err(ReleaseError::InTheWay(folder.to_owned()));
+    }
+    match open.try_lock() {
+        Ok(()) => Ok(Some(open)),
+        Err(fs::TryLockError::WouldBlock) => Err(ReleaseError::Taken(out.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(at(folder)(error)),
     }
 }
 
@@ -296,21 +309,43 @@ struct AnyFile {
     path: String,
 }
 
+fn any_manifest(folder: &Path) -> Option<AnyManifest> {
+    serde_json::from_slice(&fs::read(folder.join(MANIFEST)).ok()?).ok()
+}
+
 /// A folder may be replaced if it is empty, or holds a manifest and nothing that the manifest does not list.
 fn refuse_what_is_no_release(out: &Path) -> Result<(), ReleaseError> {
     if !out.exists() {
         return Ok(());
     }
     let found = files_below(out).map_err(at(out))?;
-    let manifest = || serde_json::from_slice::<AnyManifest>(&fs::read(out.join(MANIFEST)).ok()?).ok();
     let ours = found.is_empty()
-        || manifest().is_some_and(|manifest| {
+        || any_manifest(out).is_some_and(|manifest| {
             let listed = |path: &PathBuf| {
                 path.to_str().is_some_and(|path| manifest.files.iter().any(|f| f.path == path))
             };
             found.iter().all(|path| path.as_os_str() == MANIFEST || listed(path))
         });
     if ours { Ok(()) } else { Err(ReleaseError::NotARelease(out.to_owned())) }
+}
+
+/// Whether all that the manifest of a release lists is there.
+fn is_whole(release: &Path) -> bool {
+    any_manifest(release)
+        .is_some_and(|manifest| manifest.files.iter().all(|file| release.join(&file.path).exists()))
+}
+
+/// Removes a release, its manifest last: whatever is left where this is broken off is known for what it is.
+fn remove_release(release: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(release)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != MANIFEST {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_dir_all(release)
 }
 
 /// Every file below a folder, by its relative path.
@@ -328,20 +363,26 @@ fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Lets others read a folder and all below it, as far as the mode says; who may not read may not enter.
-fn open_to_readers(folder: &Path, mode: u32) -> io::Result<()> {
+/// Lets others read all that is below a folder, as far as the mode says; who may not read may not enter. The folder
+/// itself stays as it is.
+fn open_what_is_in(folder: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_to_readers(&entry.path(), mode)?;
+        let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
+        if entry?.is_dir() {
+            open_what_is_in(&path, mode)?;
+            fs::set_permissions(&path, with_mode(&fs::metadata(&path)?, mode))?;
         } else {
-            fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode & 0o666))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o666))?;
         }
     }
-    // That files get the group of the folder, if it says so, stays.
-    let kept = fs::metadata(folder)?.permissions().mode() & 0o7000;
-    fs::set_permissions(folder, fs::Permissions::from_mode(mode | kept))
+    Ok(())
+}
+
+/// The permissions of a folder with this mode; that files get its group, if it says so, stays.
+fn with_mode(folder: &fs::Metadata, mode: u32) -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    fs::Permissions::from_mode(folder.permissions().mode() & 0o7000 | mode)
 }
 
 /// What this process keeps from others by default, as Linux tells it; where that is not told, everything.
@@ -657,7 +698,8 @@ fn promised(k: u64) -> &'static [&'static str] {
 fn lock_beside(out: &Path) -> Result<File, ReleaseError> {
     let (parent, _) = parent_and_name(out)?;
     let folder = File::open(&parent).map_err(at(&parent))?;
-    if lock_in_time(&folder).map_err(at(&parent))? { Ok(folder) } else { Err(ReleaseError::Taken(parent)) }
+    let free = lock_in_time(&folder, PATIENCE_WITH_RUNS).map_err(at(&parent))?;
+    if free { Ok(folder) } else { Err(ReleaseError::Taken(parent)) }
 }
 
 fn manifest(parameters: Parameters, reports: &Reports, credits: &[&str], files: Vec<FileEntry>) -> Manifest {

@@ -358,7 +358,6 @@ proptest! {
     }
 }
 
-/// Counts at the ends of what counters of 32 bits and their sums hold.
 #[test]
 fn witnesses_show_each_withheld_number_at_none_and_at_enough() {
     // Each part is withheld, and the total tells no more than their sum; the last has a part that is in no report.
@@ -399,6 +398,7 @@ fn a_sum_that_enough_devices_made_needs_no_exchange() {
     assert_eq!((table.of(true), table.pattern.certified()), (vec![], 0));
 }
 
+/// Counts at the ends of what counters of 32 bits and their sums hold.
 fn extreme() -> impl Strategy<Value = u64> {
     let most = u64::from(u32::MAX);
     prop_oneof![
