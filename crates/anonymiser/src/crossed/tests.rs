@@ -122,3 +122,106 @@ fn a_crossing_in_the_way_is_withheld() {
     assert!(!table.is_shown(2, 2), "50 crosses what 2 would need");
     assert!(table.is_shown(1, 3) && table.is_shown(2, 3) && table.is_shown(3, 3));
 }
+
+/// Groups of people of one class who visited the same places: the class, the places as bits, and how many they are.
+fn visitors() -> impl Strategy<Value = Vec<(u32, u8, u64)>> {
+    let many = prop_oneof![3 => 1..6_u64, 2 => 6..30_u64, 1 => 30..200_u64];
+    // Few classes, so that places share them.
+    prop::collection::vec((7..11_u32, prop_oneof![0..7_u8, 1..128_u8], many), 0..30)
+}
+
+/// How many distinct people of each class visited each place, and whatever lies around it.
+fn visited(groups: &[(u32, u8, u64)], rows: &Axis, columns: &Axis) -> CrossedTable {
+    let mut numbers: HashMap<u64, Tallied> = HashMap::new();
+    for (class, places, people) in groups {
+        let leaves = ROW_LEAVES.filter(|leaf| places >> (leaf - ROW_LEAVES.start) & 1 == 1);
+        let around: std::collections::BTreeSet<u32> = leaves.flat_map(|leaf| rows.chain(leaf)).collect();
+        for row in around {
+            *numbers.entry(pair(row, *class)).or_default() += tallied(*people);
+        }
+    }
+    CrossedTable::of_classes(numbers.into_iter(), columns)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Differences of distinct visitors of nested places are nobody or enough: those of one class, of what totals have
+    /// beside the classes shown of both, and who is in several of the places that fill one, or not in all of them.
+    #[test]
+    fn distinct_visitors_are_nobody_or_enough_apart(groups in visitors(), totals_given: bool) {
+        let (rows, columns, k) = (rows(), columns(), 6);
+        let mut table = visited(&groups, &rows, &columns);
+        let crossing = Crossing { totals_given, ..crossing(&rows, &columns, Side::Nested, k) };
+        protect(&mut table, &crossing, |_| true, &|_, _| false);
+        let few = |people: u64| people > 0 && people < k;
+        for number in &table.numbers {
+            let Number { row, column, count, shown, .. } = *number;
+            if column == 0 && totals_given {
+                prop_assert!(shown == (count >= k), "another table decides about totals");
+                continue;
+            }
+            if !shown {
+                continue;
+            }
+            let classes: Vec<&Number> =
+                table.numbers.iter().filter(|n| n.row == row && columns.parent(n.column) == Some(column)).collect();
+            for above in rows.chain(row).skip(1).filter(|above| table.is_shown(*above, column)) {
+                let apart = table.count(above, column) - count;
+                prop_assert!(!few(apart), "{apart} of {column} in {above} and not in {row}");
+                let shown_of_both = classes.iter().filter(|n| n.shown && table.is_shown(above, n.column));
+                let of_classes: u64 = shown_of_both.map(|n| table.count(above, n.column) - n.count).sum();
+                prop_assert!(!few(apart - of_classes), "{apart} of {column} in {above} and not in {row}, {of_classes} by class");
+            }
+            let parts: Vec<&Number> =
+                table.numbers.iter().filter(|n| n.column == column && rows.parent(n.row) == Some(row)).collect();
+            if parts.len() > 1 && parts.iter().all(|part| part.shown) {
+                let sum: u64 = parts.iter().map(|part| part.count).sum();
+                let all = parts.len() as u64 * count;
+                prop_assert!(!few(sum - count) && !few(all - sum), "{sum} in parts of {count}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_more_visitors_are_withheld_than_would_tell_of_few() {
+    // Everywhere and in place 1: people of classes 7, 8 and 9, which class 3 is made of.
+    let (rows, columns) = (rows(), columns());
+    let withheld = |everywhere: [u64; 3], in_one: [u64; 3]| {
+        let of = |row: u32, counts: [u64; 3]| {
+            (7..).zip(counts).map(move |(class, n)| (pair(row, class), tallied(n)))
+        };
+        let numbers = of(0, everywhere).chain(of(1, in_one));
+        let mut table = CrossedTable::of_classes(numbers, &columns);
+        protect(&mut table, &crossing(&rows, &columns, Side::Nested, 6), |_| true, &|_, _| false);
+        let hidden = table.numbers.iter().filter(|number| !number.shown);
+        hidden.map(|number| (number.row, number.column)).collect::<Vec<_>>()
+    };
+    assert!(withheld([100, 60, 40], [55, 54, 40]).is_empty(), "45, six and nobody are apart");
+    assert!(withheld([100, 60, 40], [100, 60, 40]).is_empty());
+    assert_eq!(withheld([100, 60, 40], [55, 53, 40]), [], "seven");
+    // Five of class 8 are apart, so it is withheld in place 1; those of all classes less those of 7 would be the five.
+    assert_eq!(withheld([100, 60, 40], [55, 55, 40]), [(1, 7), (1, 8)]);
+    assert_eq!(withheld([100, 60, 40], [94, 55, 40]), [(1, 7), (1, 8)]);
+    assert_eq!(withheld([100, 66, 40], [100, 60, 35]), [(1, 8), (1, 9)]);
+}
+
+#[test]
+fn places_that_fill_one_tell_of_nobody_who_was_in_several() {
+    let (rows, columns) = (Axis::new(vec![0, 0, 0]), Axis::new(vec![0]));
+    let withheld = |whole: u64, parts: [u64; 2]| {
+        let numbers = [(0, whole), (1, parts[0]), (2, parts[1])];
+        let numbers = numbers.map(|(row, count)| (pair(row, 0), tallied(count)));
+        let mut table = CrossedTable::of_classes(numbers.into_iter(), &columns);
+        protect(&mut table, &crossing(&rows, &columns, Side::Nested, 6), |_| true, &|_, _| false);
+        table.numbers.iter().filter(|number| !number.shown).map(|number| number.row).collect::<Vec<_>>()
+    };
+    assert_eq!([withheld(100, [60, 40]), withheld(100, [60, 46])], [[0; 0]; 2]);
+    assert_eq!(withheld(100, [60, 45]), [2], "five were in both");
+    assert_eq!(
+        [withheld(40, [34, 40]), withheld(40, [40, 40])],
+        [[0; 0]; 2],
+        "all but six were in both, or all"
+    );
+}
