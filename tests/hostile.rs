@@ -21,8 +21,8 @@ use arrow::{
     datatypes::{DataType, Field, Int8Type, Schema},
 };
 use made::{
-    Column, DELTA_BYTE_ARRAY, GZIP, Page, Sketch, column, dictionary, leaf, nest, plain, repeated, root,
-    time_column, times, varint, zigzag,
+    Column, DELTA_BYTE_ARRAY, DELTA_LENGTHS, GZIP, Page, Sketch, column, dictionary, leaf, nest, plain,
+    repeated, root, time_column, times, varint, zigzag,
 };
 use parquet::arrow::ArrowWriter;
 use world::{HOUR_US, MIDNIGHT_US, said};
@@ -239,6 +239,20 @@ fn parquet_that_unpacks_to_gigabytes_takes_no_memory() {
     let mut gzip = ids(vec![Page { bytes: gzip_of(b"", &vec![0; 16 * MIB], 128), ..plain(&[b"7"]) }]);
     gzip.codec = GZIP;
     trial.refused("--events", "gzip.parquet", &events_of(1, gzip).bytes(), &["from row 1 on", PAGES]);
+    // A dictionary of two billion entries in five bytes, and a page of a million million lengths.
+    let entries = vec![Page { values: i32::MAX.into(), ..dictionary(&[b"7"]) }, repeated(1, 0)];
+    let lengths = [varint(128), varint(4), varint(1 << 40), vec![0; 6]].concat();
+    for (name, pages) in [
+        ("entries.parquet", entries),
+        ("lengths.parquet", vec![made::page(made::DATA, 1, DELTA_LENGTHS, lengths)]),
+    ] {
+        trial.refused(
+            "--events",
+            name,
+            &events_of(1, ids(pages).packed()).bytes(),
+            &["from row 1 on", PAGES],
+        );
+    }
     // Each value is the one before it, all of its megabyte.
     let shared = events_of(2_500, ids(vec![same_again(2_500, MIB)]).packed()).bytes();
     trial.judged("delta.parquet", &shared, 2_500, &[("duplicate", 2_499)]);
