@@ -206,7 +206,8 @@ mod tests {
             for (person, places) in day {
                 let before = shard.recall(&mut walk, *person);
                 let remembered = before.flatten().unwrap_or(0) + 1;
-                walk.met(*person, &Closed { remembered: Some(remembered), weight: 2, visited: places });
+                let weight = u32::try_from(*person).expect("small");
+                walk.met(*person, &Closed { remembered: Some(remembered), weight, visited: places });
             }
             shard.end(walk);
         }
@@ -222,6 +223,6 @@ mod tests {
         let table = carried.count(5, 2, |days| usize::from(days > 1));
         // Places by (once, more often): 0 by 12; 1 by 3 and 9 on two days each; 2 by 3 and 1; 4 by 9.
         assert_eq!(table.devices, [1, 0, 0, 2, 2, 0, 0, 0, 1, 0]);
-        assert_eq!(table.weights, [2, 0, 0, 4, 4, 0, 0, 0, 2, 0]);
+        assert_eq!(table.weights, [12, 0, 0, 12, 4, 0, 0, 0, 9, 0], "each weighs its number");
     }
 }

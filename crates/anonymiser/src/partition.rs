@@ -142,6 +142,7 @@ mod tests {
     fn what_is_withheld_together_is_nobody_or_a_crowd() {
         assert_eq!(protected(&[40, 50, 3], &[]), [false, true, false], "3 would be the difference");
         assert_eq!(protected(&[40, 50, 3, 8], &[]), [true, true, false, false], "eleven may be either");
+        assert_eq!(protected(&[40, 50, 5, 5], &[]), [true, true, false, false], "ten are k");
         assert_eq!(protected(&[40, 0, 50], &[]), [true, false, true], "nobody is no group");
         let mut withheld = Classes::new(&[40, 50], None, 10);
         withheld.protect(10, &[]);
@@ -155,6 +156,11 @@ mod tests {
         assert_eq!(protected(&[60, 40], &[&commune]), [false, false]);
         let far = Classes::new(&[100, 80], Some(180), 10);
         assert_eq!(protected(&[60, 40], &[&far]), [true, true]);
+        let just_enough = Classes::new(&[100, 50], Some(150), 10);
+        assert_eq!(protected(&[60, 40], &[&just_enough]), [true, true]);
+        // Whoever reached that class gives way first, then the smallest of those whom the total tells them by.
+        let commune = Classes::new(&[200, 130, 43], Some(373), 10);
+        assert_eq!(protected(&[60, 30, 40], &[&commune]), [true, false, false]);
         // 50 stayed a while in the commune, 45 stayed longer than that in the postal code.
         let commune = Classes::new(&[100, 5, 45], Some(150), 10);
         assert_eq!(protected(&[60, 0, 45], &[&commune]), [false; 3]);

@@ -393,6 +393,19 @@ fn witnesses_show_each_withheld_number_at_none_and_at_enough() {
 }
 
 #[test]
+fn small_numbers_of_a_column_are_a_group_together() {
+    let withheld = |parts: Vec<u64>, safety| {
+        Table::with(total(u32::try_from(parts.len()).expect("few")), parts, safety, 1).of(true)
+    };
+    // Neither three nor sixteen can be told, but what is left of the total is both of them.
+    assert_eq!(withheld(vec![3, 16, 93], Safety::Exact), [0, 1]);
+    assert_eq!(withheld(vec![3, 16, 93], Safety::ExactWithGroups), [0, 1, 2]);
+    assert_eq!(withheld(vec![3, 17, 93], Safety::ExactWithGroups), [0, 1], "twenty are enough");
+    assert_eq!(withheld(vec![3, 3, 3, 93, 95], Safety::ExactWithGroups), [0, 1, 2, 3]);
+    assert_eq!(withheld(vec![20, 93, 95], Safety::ExactWithGroups), [0; 0]);
+}
+
+#[test]
 fn a_sum_that_enough_devices_made_needs_no_exchange() {
     let table = Table::with(total(4), vec![100; 4], Safety::Certified, 24);
     assert_eq!((table.of(true), table.pattern.certified()), (vec![], 0));

@@ -178,7 +178,8 @@ fn lengths_are_walked_as_the_decoder_does() {
         for (rows, version) in [1, 2, 33, 128, 129, 130, 5_000].into_iter().flat_map(|rows| {
             [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0].map(|version| (rows, version))
         }) {
-            let text = |row: usize| (!row.is_multiple_of(7)).then(|| "x".repeat(row * row % 301) + &row.to_string());
+            let text =
+                |row: usize| (!row.is_multiple_of(7)).then(|| "x".repeat(row * row % 301) + &row.to_string());
             let texts: StringArray = (0..rows).map(text).collect();
             let batch =
                 RecordBatch::try_from_iter_with_nullable([("c", std::sync::Arc::new(texts) as _, true)]);
