@@ -592,11 +592,7 @@ fn hours_apart(
     smallest.sort_unstable();
     let mut rest = number.count - smallest.iter().map(|(count, _)| count).sum::<u64>();
     let mut first = 0;
-    while k > 1
-        && first < smallest.len()
-        && rest > 0
-        && rest < k * (hours.len() - (smallest.len() - first)) as u64
-    {
+    while first < smallest.len() && rest > 0 && rest < k * (hours.len() - (smallest.len() - first)) as u64 {
         rest += smallest[first].0;
         first += 1;
     }

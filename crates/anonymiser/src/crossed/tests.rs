@@ -123,6 +123,29 @@ fn a_crossing_in_the_way_is_withheld() {
     assert!(table.is_shown(1, 3) && table.is_shown(2, 3) && table.is_shown(3, 3));
 }
 
+/// Which of two shown numbers are withheld for a small one's sake, in three rows and three columns and their totals.
+fn crossings(counts: [[u64; 3]; 3], shown: [(u32, u32); 2], refused: (u32, u32)) -> Vec<(u32, u32)> {
+    let (rows, columns) = (Axis::new(vec![0, 0, 0, 0]), Axis::new(vec![0, 0, 0, 0]));
+    let cells = (1..).zip(counts).flat_map(|(row, counts)| {
+        (1..).zip(counts).map(move |(column, count)| (pair(row, column), tallied(count)))
+    });
+    let mut table = CrossedTable::of_sums(cells, &rows, &columns);
+    let may = |number: &Number| (number.row, number.column) != refused;
+    protect(&mut table, &crossing(&rows, &columns, Side::Sums, 10), may, &|_, _| false);
+    assert!((1..4).all(|at| table.is_shown(at, 0) && table.is_shown(0, at)), "totals");
+    shown.into_iter().filter(|(row, column)| !table.is_shown(*row, *column)).collect()
+}
+
+#[test]
+fn what_a_number_gives_in_exchange_it_gives_once() {
+    // One lacks nine, and five stand beside it; the twenty are known by their column, until a crossing is withheld.
+    let table = |beside| [[1, beside, 20], [5, 5, 50], [6, 4, 60]];
+    assert_eq!(crossings(table(5), [(2, 3), (3, 3)], (0, 9)).len(), 1);
+    assert_eq!(crossings(table(15), [(2, 3), (3, 3)], (0, 9)), [], "fifteen are enough");
+    // One lacks nine, and four stand below it that both of the others beside it could take; the twelve are known.
+    assert!(!crossings([[1, 5, 5], [4, 6, 6], [12, 50, 60]], [(3, 2), (3, 3)], (3, 1)).is_empty());
+}
+
 /// Groups of people of one class who visited the same places: the class, the places as bits, and how many they are.
 fn visitors() -> impl Strategy<Value = Vec<(u32, u8, u64)>> {
     let many = prop_oneof![3 => 1..6_u64, 2 => 6..30_u64, 1 => 30..200_u64];
@@ -205,6 +228,8 @@ fn no_more_visitors_are_withheld_than_would_tell_of_few() {
     assert_eq!(withheld([100, 60, 40], [55, 55, 40]), [(1, 7), (1, 8)]);
     assert_eq!(withheld([100, 60, 40], [94, 55, 40]), [(1, 7), (1, 8)]);
     assert_eq!(withheld([100, 66, 40], [100, 60, 35]), [(1, 8), (1, 9)]);
+    // Five of class 8, and another with them; who is in neither is six more people everywhere.
+    assert_eq!(withheld([100, 11, 40], [55, 5, 40]), [(1, 8), (1, 9)]);
 }
 
 #[test]

@@ -454,6 +454,42 @@ fn what_a_sieve_takes_out_is_told_by_reason_and_file_and_counted_nowhere() {
 }
 
 #[test]
+fn what_was_to_be_remembered_of_a_person_comes_back_at_the_next_sitting() {
+    let subscribers = Subscribers::new().expect("key");
+    let frame =
+        Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions: 8, files: 4, memory: 1 << 30 };
+    let ids: Vec<[u8; 4]> = (0..24_u32).map(u32::to_be_bytes).collect();
+    let carried = Carried::default();
+    // On each day, who came and in which cell; and what is known of those from the days before.
+    let day = |rows: &[(usize, u32)]| {
+        let met = Step::Meet { batch: 0, met: 0, ids: (0..24).collect(), once: true };
+        let rows = rows.iter().map(|(who, cell)| (*who, 10, *cell, None)).collect();
+        let steps = [met, Step::Rows { batch: 0, met: 0, rows, times: 1 }];
+        let Ok((crowd, _)) =
+            Crowd::gather(&Reader { steps: &steps, ids: &ids }, &subscribers, &frame, Share::whole());
+        let known = std::sync::Mutex::new(BTreeMap::new());
+        let sitting = Sitting { carried: Some(&carried), ..Sitting::of(&[], &subscribers) };
+        crowd.count(
+            &sitting,
+            |cell, _| Some(cell),
+            None,
+            |trajectory, ballot| {
+                let cell = trajectory.sightings()[0].cell.0;
+                known.lock().expect("whole").insert(cell, trajectory.remembered());
+                ballot.remember((cell != 6).then_some(cell));
+            },
+        );
+        known.into_inner().expect("whole")
+    };
+    assert_eq!(day(&[(0, 1), (1, 2), (2, 6)]), BTreeMap::from([(1, None), (2, None), (6, None)]));
+    assert_eq!(
+        day(&[(0, 3), (2, 4), (3, 5)]),
+        BTreeMap::from([(3, Some(Some(1))), (4, Some(None)), (5, None)])
+    );
+    assert_eq!(day(&[(1, 0), (0, 1)]), BTreeMap::from([(0, Some(Some(2))), (1, Some(Some(3)))]));
+}
+
+#[test]
 fn the_end_of_a_session_that_falls_on_a_step_is_one_event() {
     let frame = Frame { from_us: 0, until_us: 100, hold_us: 5, versions: 1, files: 1, memory: 0 };
     let session = |end_us| Session {
