@@ -113,6 +113,8 @@ pub(crate) struct Sketch {
     pub(crate) groups: Option<u64>,
     /// Whether headers of pages of data say of the other kind of such pages that it is plain.
     pub(crate) both_kinds: bool,
+    /// What stands behind the pages of each column, and belongs to it.
+    pub(crate) behind: Vec<u8>,
 }
 
 /// What columns nest in.
@@ -184,6 +186,7 @@ impl Sketch {
             schema: None,
             groups: None,
             both_kinds: false,
+            behind: Vec::new(),
         }
     }
 
@@ -217,6 +220,7 @@ impl Sketch {
                 file.extend(header.done());
                 file.extend(bytes);
             }
+            file.extend(&self.behind);
             let bytes = at(&file) - start;
             let name = [&varint(column.name.len() as u64)[..], column.name.as_bytes()].concat();
             let encodings = if coded { vec![PLAIN, RLE_DICTIONARY] } else { vec![PLAIN] };

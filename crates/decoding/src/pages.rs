@@ -73,7 +73,7 @@ pub fn rows_at_once(
         let Ok(values) = u64::try_from(if flat { group.num_rows() } else { i64::MAX }) else {
             return Ok(None);
         };
-        let Some(pages) = Pages::of(file, chunk, texts, values)? else { return Ok(None) };
+        let Some(pages) = Pages::of(file, chunk, texts)? else { return Ok(None) };
         if flat && pages.values != values {
             return Ok(None);
         }
@@ -110,8 +110,8 @@ struct Pages {
 }
 
 impl Pages {
-    /// Walks pages until there are so many values. What stands behind them is not decoded either.
-    fn of(file: &File, chunk: &ColumnChunkMetaData, texts: Texts, values: u64) -> io::Result<Option<Self>> {
+    /// Walks all pages, also those behind the last row: the decoder looks for more there.
+    fn of(file: &File, chunk: &ColumnChunkMetaData, texts: Texts) -> io::Result<Option<Self>> {
         let mut pages = Self { values: 0, value_bytes: 0 };
         let physical = chunk.column_type();
         if physical == PhysicalType::FIXED_LEN_BYTE_ARRAY {
@@ -135,7 +135,7 @@ impl Pages {
             PhysicalType::BOOLEAN => 1,
         };
         let (mut head, mut has_lengths) = (Vec::new(), false);
-        while at < end && pages.values < values {
+        while at < end {
             let mut wanted = HEADER_BYTES;
             let page = loop {
                 read_at(file, at, wanted.min(end - at), &mut head)?;
@@ -165,24 +165,21 @@ impl Pages {
             }
         }
         // Lengths that are packed by differences say once more how many they are.
-        let sound = !has_lengths || guarded(|| lengths_are_sound(file, chunk, values)).unwrap_or(false);
+        let sound = !has_lengths || guarded(|| lengths_are_sound(file, chunk)).unwrap_or(false);
         Ok(sound.then_some(pages))
     }
 }
 
-/// Whether the pages of a column, up to those that hold so many values, have no more lengths than values. They are
-/// unpacked one by one; what cannot be, the decoder refuses as well.
-fn lengths_are_sound(file: &File, chunk: &ColumnChunkMetaData, values: u64) -> bool {
+/// Whether the pages of a column have no more lengths than values. They are unpacked one by one; what cannot be, the
+/// decoder refuses as well.
+fn lengths_are_sound(file: &File, chunk: &ColumnChunkMetaData) -> bool {
     let Ok(file) = file.try_clone() else { return false };
     let Ok(mut pages) = SerializedPageReader::new(Arc::new(file), chunk, 0, None) else { return false };
-    let (levels, mut seen) = (chunk.column_descr(), 0);
-    while seen < values
-        && let Ok(Some(page)) = pages.get_next_page()
-    {
+    let levels = chunk.column_descr();
+    while let Ok(Some(page)) = pages.get_next_page() {
         if !delta::is_sound(&page, levels.max_rep_level(), levels.max_def_level()) {
             return false;
         }
-        seen += if page.is_data_page() { u64::from(page.num_values()) } else { 0 };
     }
     true
 }

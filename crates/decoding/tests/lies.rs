@@ -100,6 +100,10 @@ fn pages_that_grow_too_large_or_do_not_fit_the_rows_are_refused() {
     assert_eq!(at_once(Sketch { rows: 3, ..two() }, Texts::Shared), None, "three rows of two values");
     assert_eq!(pages(vec![]), None, "no page");
     assert_eq!(pages(vec![plain(&[b"a"]), plain(&[b"b"])]), Some(1_000), "two pages");
+    // The decoder looks for more behind the last row.
+    let behind = |page| pages(vec![plain(&[b"a", b"b"]), page]);
+    assert_eq!(behind(Page { values: 0, ..unpacking_to(10) }), Some(1_000), "a page of nothing");
+    assert_eq!([behind(unpacking_to(10)), behind(Page { values: 0, ..unpacking_to(1 << 30) })], [None; 2]);
 }
 
 #[test]
@@ -218,6 +222,15 @@ fn what_a_header_says_of_another_kind_of_page_does_not_count() {
     assert_eq!([two(DATA), two(DATA_V2)], [None; 2]);
     // More than 32 bits of a kind, of which the decoder takes 32.
     assert_eq!(two((1 << 32) + DATA), None);
+}
+
+/// Lists in lists, of as many as there can be, which the decoder would pass one by one though there are none.
+#[test]
+fn lists_behind_the_last_row_are_not_passed_one_by_one() {
+    let many = [&[0xf9][..], &varint(i32::MAX.unsigned_abs().into())].concat();
+    let field = [&[0x99][..], &many.repeat(6)].concat();
+    let sketch = Sketch { behind: field, ..two() };
+    assert_eq!(at_once(sketch, Texts::Shared), None);
 }
 
 #[test]
