@@ -123,27 +123,32 @@ fn a_crossing_in_the_way_is_withheld() {
     assert!(table.is_shown(1, 3) && table.is_shown(2, 3) && table.is_shown(3, 3));
 }
 
-/// Which of two shown numbers are withheld for a small one's sake, in three rows and three columns and their totals.
-fn crossings(counts: [[u64; 3]; 3], shown: [(u32, u32); 2], refused: (u32, u32)) -> Vec<(u32, u32)> {
-    let (rows, columns) = (Axis::new(vec![0, 0, 0, 0]), Axis::new(vec![0, 0, 0, 0]));
-    let cells = (1..).zip(counts).flat_map(|(row, counts)| {
-        (1..).zip(counts).map(move |(column, count)| (pair(row, column), tallied(count)))
-    });
-    let mut table = CrossedTable::of_sums(cells, &rows, &columns);
-    let may = |number: &Number| (number.row, number.column) != refused;
-    protect(&mut table, &crossing(&rows, &columns, Side::Sums, 10), may, &|_, _| false);
-    assert!((1..4).all(|at| table.is_shown(at, 0) && table.is_shown(0, at)), "totals");
-    shown.into_iter().filter(|(row, column)| !table.is_shown(*row, *column)).collect()
+/// What stands in the way of the first of nine numbers in three rows, of which some are shown, when it lacks so many.
+fn in_the_way(counts: [u64; 9], shown: &[usize], lacks: u64) -> Option<usize> {
+    let (rows, columns) = (Axis::new(vec![0; 4]), Axis::new(vec![0; 4]));
+    let cells = (0..9_u32).zip(counts).map(|(at, count)| (pair(1 + at / 3, 1 + at % 3), tallied(count)));
+    let mut table = CrossedTable::new(cells);
+    let crossing = crossing(&rows, &columns, Side::Sums, 10);
+    let work = Work::new(&mut table, &crossing, &|_, _| false);
+    // Each shown number by its own place.
+    let number = |at: usize| {
+        shown.contains(&at).then(|| work.table.find(1 + at as u32 / 3, 1 + at as u32 % 3)).flatten()
+    };
+    let block = Block { rows: 3, columns: 3, counts: counts.to_vec(), shown: (0..9).map(number).collect() };
+    block.blocking(0, 0, lacks, &work)
 }
 
 #[test]
 fn what_a_number_gives_in_exchange_it_gives_once() {
-    // One lacks nine, and five stand beside it; the twenty are known by their column, until a crossing is withheld.
-    let table = |beside| [[1, beside, 20], [5, 5, 50], [6, 4, 60]];
-    assert_eq!(crossings(table(5), [(2, 3), (3, 3)], (0, 9)).len(), 1);
-    assert_eq!(crossings(table(15), [(2, 3), (3, 3)], (0, 9)), [], "fifteen are enough");
-    // One lacks nine, and four stand below it that both of the others beside it could take; the twelve are known.
-    assert!(!crossings([[1, 5, 5], [4, 6, 6], [12, 50, 60]], [(3, 2), (3, 3)], (3, 1)).is_empty());
+    // It lacks nine. Five stand beside it that could go down by either row; twenty, but what they cross is shown.
+    let beside = |five: u64| [1, five, 20, 5, 5, 50, 6, 4, 60];
+    assert!(in_the_way(beside(5), &[5, 8], 9).is_some());
+    assert_eq!(in_the_way(beside(15), &[5, 8], 9), None, "fifteen are enough");
+    assert_eq!(in_the_way(beside(5), &[5, 8], 5), None, "and five where it lacks five");
+    // Four stand below it that both of those beside it could take, and twelve whose crossings are shown.
+    assert!(in_the_way([1, 5, 5, 4, 6, 6, 12, 50, 60], &[7, 8], 9).is_some());
+    // Nobody stands below it in the row of what is shown.
+    assert_eq!(in_the_way([1, 5, 20, 5, 5, 50, 0, 4, 60], &[8], 30), None);
 }
 
 /// Groups of people of one class who visited the same places: the class, the places as bits, and how many they are.
