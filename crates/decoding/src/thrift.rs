@@ -133,9 +133,10 @@ impl<'a> Walk<'a> {
         if kind.is_flag() { Some(()) } else { self.skip_element(kind) }
     }
 
+    /// Flags in lists are none: the decoder takes no byte for them where the protocol has one, and would go on elsewhere.
     fn skip_element(&mut self, kind: Kind) -> Option<()> {
         match kind {
-            kind if kind.is_flag() || kind.is_byte() => self.pass(1),
+            kind if kind.is_byte() => self.pass(1),
             kind if kind.is_integer() => self.integer().map(|_| ()),
             Kind::DOUBLE => self.pass(8),
             Kind::UUID => self.pass(16),
