@@ -210,6 +210,8 @@ mod tests {
         let deep = [&[0x19][..], &[0x19_u8].repeat(1_000_000)].concat();
         assert_eq!(integers(&deep), None, "lists in lists");
         assert_eq!(integers(&[0x1e, 0]), None, "of no kind");
+        assert_eq!(integers(&[0x19, 0x21, 1, 1, 0]), None, "a list of two flags");
+        assert_eq!(integers(&[0x1b, 1, 0x51, 2, 1, 0]), None, "a map to flags");
     }
 
     proptest! {

@@ -13,7 +13,6 @@ use std::{
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 use flate2::bufread::MultiGzDecoder;
 use memchr::{memchr, memchr3_iter, memrchr};
-
 use throng_schema::Sought;
 
 use crate::{

@@ -385,17 +385,19 @@ fn every_row_of_who_is_turned_away_is_told_of_and_none_is_counted() {
     }
 }
 
+/// A crowd of these steps, wherever its people live, and the model of it.
+fn gathered(subscribers: &Subscribers, steps: &[Step]) -> (Crowd, Model) {
+    let ids: Vec<[u8; 4]> = (0..24_u32).map(u32::to_be_bytes).collect();
+    let frame =
+        Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions: 8, files: 4, memory: 1 << 30 };
+    let Ok(gathered) = Crowd::gather(&Reader { steps, ids: &ids }, subscribers, &frame, Share::whole());
+    gathered
+}
+
 #[test]
 fn a_crowd_says_how_many_bytes_it_takes() {
     let subscribers = Subscribers::new().expect("key");
-    let frame =
-        Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions: 8, files: 4, memory: 1 << 30 };
-    let bytes = |steps: &[Step]| {
-        let ids: Vec<[u8; 4]> = (0..24_u32).map(u32::to_be_bytes).collect();
-        let Ok((crowd, _)) =
-            Crowd::gather(&Reader { steps, ids: &ids }, &subscribers, &frame, Share::whole());
-        crowd.bytes()
-    };
+    let bytes = |steps: &[Step]| gathered(&subscribers, steps).0.bytes();
     let singly = |times| Step::Singly { batch: 0, ids: [3, 3], times, mcc: None };
     // Whole blocks of events of ten bytes, and one person.
     let expected = |events: usize| (events.div_ceil(BLOCK) * BLOCK * 10 + 8) as u64;
@@ -413,9 +415,6 @@ fn sieve(sightings: &[Sighting], verdicts: &mut [Option<Found>]) {
 #[test]
 fn what_a_sieve_takes_out_is_told_by_reason_and_file_and_counted_nowhere() {
     let subscribers = Subscribers::new().expect("key");
-    let frame =
-        Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions: 8, files: 4, memory: 1 << 30 };
-    let ids: Vec<[u8; 4]> = (0..24_u32).map(u32::to_be_bytes).collect();
     let met = Step::Meet { batch: 0, met: 0, ids: vec![0, 1, 2], once: true };
     let rows = |rows: &[Told]| Step::Rows { batch: 0, met: 0, rows: rows.to_vec(), times: 1 };
     let steps = [
@@ -428,8 +427,7 @@ fn what_a_sieve_takes_out_is_told_by_reason_and_file_and_counted_nowhere() {
         met,
         rows(&[(0, 50, 3, None), (2, 30, 6, None)]),
     ];
-    let Ok((crowd, model)) =
-        Crowd::gather(&Reader { steps: &steps, ids: &ids }, &subscribers, &frame, Share::whole());
+    let (crowd, model) = gathered(&subscribers, &steps);
     let of_file = |file: u32, cell: u32| {
         model.events.iter().filter(|(_, _, c, f)| (*c, *f) == (cell, file)).count() as u64
     };
@@ -456,17 +454,13 @@ fn what_a_sieve_takes_out_is_told_by_reason_and_file_and_counted_nowhere() {
 #[test]
 fn what_was_to_be_remembered_of_a_person_comes_back_at_the_next_sitting() {
     let subscribers = Subscribers::new().expect("key");
-    let frame =
-        Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions: 8, files: 4, memory: 1 << 30 };
-    let ids: Vec<[u8; 4]> = (0..24_u32).map(u32::to_be_bytes).collect();
     let carried = Carried::default();
     // On each day, who came and in which cell; and what is known of those from the days before.
     let day = |rows: &[(usize, u32)]| {
         let met = Step::Meet { batch: 0, met: 0, ids: (0..24).collect(), once: true };
         let rows = rows.iter().map(|(who, cell)| (*who, 10, *cell, None)).collect();
         let steps = [met, Step::Rows { batch: 0, met: 0, rows, times: 1 }];
-        let Ok((crowd, _)) =
-            Crowd::gather(&Reader { steps: &steps, ids: &ids }, &subscribers, &frame, Share::whole());
+        let (crowd, _) = gathered(&subscribers, &steps);
         let known = std::sync::Mutex::new(BTreeMap::new());
         let sitting = Sitting { carried: Some(&carried), ..Sitting::of(&[], &subscribers) };
         crowd.count(
