@@ -1,6 +1,8 @@
 //! Flows: trips from postal code to postal code, by the hour in which they arrive.
 
-use throng_anonymiser::{Axis, Ballot, key};
+use std::sync::Arc;
+
+use throng_anonymiser::{Axis, Ballot, SparseShape, key};
 use throng_schema::{Calendar, PlaceId};
 
 use crate::{residence::node, stay::Stay};
@@ -18,9 +20,12 @@ fn qualifies(stay: &Stay, min_stay_us: i64) -> bool {
 }
 
 impl Flows {
-    pub(crate) fn lay_out(sparse: &mut usize) -> Self {
-        *sparse += 2;
-        Self { trips: *sparse - 2, travellers: *sparse - 1 }
+    /// The places are those of [`crate::residence::places_axis`].
+    pub(crate) fn lay_out(places: &Arc<Axis>, sparse: &mut Vec<SparseShape>) -> Self {
+        let trips = sparse.len();
+        sparse.push(SparseShape::Keys);
+        sparse.push(SparseShape::Above { rows: Arc::clone(places), columns: Some(Arc::clone(places)) });
+        Self { trips, travellers: trips + 1 }
     }
 
     /// One person's stays in order, those of the context among them, and where the last long stay was that began
@@ -33,7 +38,7 @@ impl Flows {
         stays: &[Stay],
         before: Option<Option<u32>>,
         min_stay_us: i64,
-        (calendar, axis): (&Calendar, &Axis),
+        calendar: &Calendar,
         ballot: &mut Ballot<'_>,
     ) {
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
@@ -47,24 +52,20 @@ impl Flows {
             if let Some(from) = last.filter(|from| *from != stay.place) {
                 let hour = calendar.hours().before(stay.from_us + 1) - 1;
                 if let Some(counted) = trip.filter(|(other, ..)| *other != hour) {
-                    self.count(counted, axis, ballot);
+                    self.count(counted, ballot);
                 }
                 trip = Some((hour, from, stay.place));
             }
             last = Some(stay.place);
         }
         if let Some(counted) = trip {
-            self.count(counted, axis, ballot);
+            self.count(counted, ballot);
         }
         ballot.remember(last.map(|place| place.0));
     }
 
-    fn count(&self, (hour, from, to): (usize, PlaceId, PlaceId), axis: &Axis, ballot: &mut Ballot<'_>) {
+    fn count(&self, (hour, from, to): (usize, PlaceId, PlaceId), ballot: &mut Ballot<'_>) {
         ballot.mark_key(self.trips, key(hour, node(from), node(to)));
-        for from in axis.chain(node(from)) {
-            for to in axis.chain(node(to)) {
-                ballot.mark_key(self.travellers, key(0, from, to));
-            }
-        }
+        ballot.mark_pair(self.travellers, node(from), node(to));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use throng_anonymiser::{Ballot, Counted, Crowd, GuestGuard, Shape, Sitting, Subscribers, Trajectory, key};
+use throng_anonymiser::{
+    Ballot, Counted, Crowd, GuestGuard, Shape, Sitting, SparseShape, Subscribers, Trajectory, key,
+};
 use throng_schema::{Calendar, Grid, Occasion};
 
 use crate::{
@@ -92,8 +94,14 @@ impl<'a> Gathering<'a> {
     pub fn count(&self, crowd: Crowd, subscribers: &Subscribers) -> Counted {
         let own_us = 0..0; // what becomes of rows is told by the days
         let weighed = self.reports.weighs();
-        let sitting =
-            Sitting { shapes: &self.shapes, sparse: 1, weighed, own_us, subscribers, carried: None };
+        let sitting = Sitting {
+            shapes: &self.shapes,
+            sparse: &[SparseShape::Keys],
+            weighed,
+            own_us,
+            subscribers,
+            carried: None,
+        };
         let hours = (self.calendar.hours(), self.calendar.end_us());
         self.reports.walk(crowd, &sitting, hours, |trajectory, ballot| self.visit(trajectory, ballot))
     }

@@ -4,7 +4,7 @@ use std::{cell::Cell, ops::Range, sync::Arc};
 
 use throng_anonymiser::{
     Axis, Ballot, Carried, Counted, Crowd, Exit, Found, Guard, Lattice, PairGuard, Protected, Shape, Sift,
-    Sighting, Sitting, Subscribers, Trajectory,
+    Sighting, Sitting, SparseShape, Subscribers, Trajectory,
 };
 use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceId, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
@@ -35,7 +35,7 @@ pub struct Reports {
     pub(crate) covered: Vec<bool>,
     pub(crate) levels: Vec<usize>,
     /// The places as one side of a crossed table.
-    pub(crate) places: Axis,
+    pub(crate) places: Arc<Axis>,
     pub(crate) residences: Residences,
     /// The places as columns of a table of sums, and the occasions beside them.
     pub(crate) areas: Areas,
@@ -54,7 +54,7 @@ struct Tables {
     residence: Option<Residence>,
     flows: Option<Flows>,
     shapes: Vec<Shape>,
-    sparse: usize,
+    sparse: Vec<SparseShape>,
 }
 
 /// One day of the reports: the people of a day are counted, protected and written before the next day is read.
@@ -93,7 +93,7 @@ impl Reports {
         let covered = tree.covered(plan.versions().iter().filter_map(|version| version.place));
         let levels: Vec<usize> = tree.ids().map(|place| tree.level(place).depth()).collect();
         let areas = Areas::new(Vec::new(), &plan, &tree);
-        let (places, residences) = (places_axis(&tree), Residences::new(&tree, country_of_mcc));
+        let (places, residences) = (Arc::new(places_axis(&tree)), Residences::new(&tree, country_of_mcc));
         let wanted = wanted.to_vec();
         Self {
             wanted,
@@ -220,7 +220,7 @@ impl Reports {
 
     /// Where the tables of a day stand.
     fn lay_out(&self, calendar: &Calendar) -> Tables {
-        let (mut shapes, mut sparse) = (Vec::new(), 0);
+        let (mut shapes, mut sparse) = (Vec::new(), Vec::new());
         let any = |reports: &[Report]| reports.iter().any(|report| self.makes(*report));
         let presence = any(&[Report::Presence, Report::Residence, Report::Context, Report::Occasions]);
         let visitors =
@@ -229,8 +229,9 @@ impl Reports {
         let presence = presence.then(|| Presence::lay_out(calendar, &self.areas, &mut shapes));
         let visitors = visitors.then(|| Visitors::lay_out(calendar, tree, &mut shapes));
         let dwell = self.makes(Report::Dwell).then(|| Dwell::lay_out(tree, &mut shapes));
-        let residence = self.makes(Report::Residence).then(|| Residence::lay_out(&mut sparse));
-        let flows = self.makes(Report::Flows).then(|| Flows::lay_out(&mut sparse));
+        let residence =
+            self.makes(Report::Residence).then(|| Residence::lay_out(calendar, &self.places, &mut sparse));
+        let flows = self.makes(Report::Flows).then(|| Flows::lay_out(&self.places, &mut sparse));
         Tables { presence, visitors, dwell, residence, flows, shapes, sparse }
     }
 
@@ -432,8 +433,7 @@ impl Today<'_> {
             return;
         }
         if let Some(flows) = &tables.flows {
-            let clock = (calendar, &reports.places);
-            flows.mark(all, trajectory.remembered(), reports.min_stay_us, clock, ballot);
+            flows.mark(all, trajectory.remembered(), reports.min_stay_us, calendar, ballot);
         }
         let first = all.partition_point(|stay| stay.until_us <= start_us);
         let today = &all[first..all.partition_point(|stay| stay.from_us < end_us).max(first)];
@@ -452,14 +452,8 @@ impl Today<'_> {
                 residence.mark(stay, class, calendar, ballot);
             }
         }
-        if class.is_some() || reports.makes(Report::Frequency) {
-            let visited = self.visited(today);
-            if let Some((residence, class)) = class {
-                residence.mark_day(&visited, class, ballot);
-            }
-            if reports.makes(Report::Frequency) {
-                visited.iter().for_each(|place| ballot.visit(place.0));
-            }
+        if reports.makes(Report::Frequency) {
+            self.visited(today).iter().for_each(|place| ballot.visit(place.0));
         }
         if let Some(dwell) = &tables.dwell {
             dwell.mark(today, self.day(), &reports.tree, ballot);
@@ -501,7 +495,7 @@ fn joined(by_part: &[Stay<u32>], areas: &Areas) -> Vec<Stay> {
 pub fn count(crowd: Crowd, today: &Today<'_>, subscribers: &Subscribers, carried: &Carried) -> Counted {
     let sitting = Sitting {
         shapes: &today.tables.shapes,
-        sparse: today.tables.sparse,
+        sparse: &today.tables.sparse,
         weighed: today.reports.weighs(),
         own_us: today.reports.own_us(today.day()),
         subscribers,

@@ -1,8 +1,11 @@
 //! Residence: where the people of a place live, by country, region, province and commune.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use throng_anonymiser::{Axis, Ballot, Home, key};
+use throng_anonymiser::{Axis, Ballot, Home, SparseShape};
 use throng_schema::{Calendar, Level, PlaceId, PlaceTree};
 
 use crate::stay::Stay;
@@ -96,24 +99,25 @@ pub(crate) struct Residence {
 }
 
 impl Residence {
-    pub(crate) fn lay_out(sparse: &mut usize) -> Self {
-        *sparse += 2;
-        Self { present: *sparse - 2, visiting: *sparse - 1 }
+    /// The calendar is that of one day, the places those of [`places_axis`].
+    pub(crate) fn lay_out(calendar: &Calendar, places: &Arc<Axis>, sparse: &mut Vec<SparseShape>) -> Self {
+        let present = sparse.len();
+        sparse.push(SparseShape::Held { times: calendar.hours().at_us().len() });
+        sparse.push(SparseShape::Above { rows: Arc::clone(places), columns: None });
+        Self { present, visiting: present + 1 }
     }
 
-    /// The day, in every place that was visited, of whatever level.
-    pub(crate) fn mark_day(&self, visited: &[PlaceId], class: u32, ballot: &mut Ballot<'_>) {
-        for place in visited {
-            ballot.mark_key(self.visiting, key(0, node(*place), class));
-        }
-    }
-
-    /// The hours that begin in the stay, in its postal code.
+    /// The hours that begin in the stay, in its postal code; and the day, in the postal code and all around it.
+    ///
+    /// The stay must overlap the day.
     pub(crate) fn mark(&self, stay: &Stay, class: u32, calendar: &Calendar, ballot: &mut Ballot<'_>) {
-        let hours = calendar.hours();
-        for hour in hours.before(stay.from_us)..hours.before(stay.until_us) {
-            ballot.mark_key(self.present, key(hour, node(stay.place), class));
-        }
+        let (hours, place) = (calendar.hours(), node(stay.place));
+        ballot.hold_pair(
+            self.present,
+            hours.before(stay.from_us)..hours.before(stay.until_us),
+            (place, class),
+        );
+        ballot.mark_pair(self.visiting, place, class);
     }
 }
 

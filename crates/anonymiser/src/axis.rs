@@ -53,6 +53,29 @@ impl Axis {
     pub fn chain(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::successors(Some(node), |node| self.parent(*node))
     }
+
+    /// What lies above a node, or is it, so deep.
+    ///
+    /// # Panics
+    /// When the node itself is not so deep.
+    pub(crate) fn above(&self, node: u32, depth: u16) -> u32 {
+        let up = u16::from(self.depth(node)).checked_sub(depth).expect("a node above");
+        (0..up).fold(node, |node, _| self.parents[node as usize])
+    }
+
+    /// How deep the deepest node lies that is above both nodes, or is one of them.
+    pub(crate) fn shared(&self, a: u32, b: u32) -> u8 {
+        let (mut a, mut b) = (a, b);
+        // Parents stand before children: the later of two is not above the other.
+        while a != b {
+            if a > b {
+                a = self.parents[a as usize];
+            } else {
+                b = self.parents[b as usize];
+            }
+        }
+        self.depth(a)
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +90,12 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4].map(|node| axis.depth(node)), [0, 1, 2, 2, 1]);
         assert_eq!(axis.chain(3).collect::<Vec<_>>(), [3, 1, 0]);
         assert_eq!(axis.chain(0).collect::<Vec<_>>(), [0]);
+        assert_eq!([0, 1, 2].map(|depth| axis.above(3, depth)), [0, 1, 3]);
+        let shared = |a, b| (axis.shared(a, b), axis.shared(b, a));
+        assert_eq!(
+            [shared(2, 3), shared(3, 1), shared(3, 3), shared(2, 4), shared(0, 2)],
+            [(1, 1), (1, 1), (2, 2), (0, 0), (0, 0)]
+        );
     }
 
     #[test]

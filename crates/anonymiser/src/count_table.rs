@@ -1,11 +1,18 @@
 //! Tables of counts that nobody can read, and the ballot by which one person enters them.
 
-use std::ops::Range;
+use std::{
+    ops::{AddAssign, Range},
+    sync::Arc,
+};
 
-use hashbrown::HashMap;
 use throng_schema::Grid;
 
-use crate::lattice::index;
+use crate::{
+    axis::Axis,
+    lattice::index,
+    protect::{key, nodes_of, parts_of},
+    upwards::{Add, Pairs, along_columns, along_rows, in_order},
+};
 
 /// The shape of a table that is to be counted.
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +59,45 @@ pub struct CountTable {
     pub(crate) weights: Vec<u64>,
 }
 
+/// How people come into a sparse table.
+#[derive(Clone)]
+pub enum SparseShape {
+    /// By keys of the report's own ([`Ballot::mark_key`]).
+    Keys,
+    /// By one pair of nodes at a time, which is held for a while ([`Ballot::hold_pair`]).
+    Held {
+        /// How many times there are.
+        times: usize,
+    },
+    /// By pairs of nodes, and so by every pair of what lies above them ([`Ballot::mark_pair`]).
+    Above {
+        /// The tree of the rows.
+        rows: Arc<Axis>,
+        /// The tree of the columns; none where each column stands for itself.
+        columns: Option<Arc<Axis>>,
+    },
+}
+
 /// Counts of devices by whatever number a report gives to what it counts, for what is too wide for a [`CountTable`].
 ///
 /// It can be added to another and protected, once; never read.
 #[derive(Default)]
 pub struct SparseTable {
-    pub(crate) devices: HashMap<u64, Tallied>,
+    pub(crate) of: Of,
+    /// In the order of keys, each once.
+    pub(crate) devices: Vec<(u64, Tallied)>,
+}
+
+/// What the entries of a sparse table say, by key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// How many have this key.
+    #[default]
+    Keys,
+    /// How many more have this pair than at the time before. A change may fall below zero, and wraps.
+    Times,
+    /// What a pair adds to itself and to all pairs above it. It may fall below zero, and wraps.
+    Parts,
 }
 
 /// Devices, and what they weigh together.
@@ -67,10 +107,24 @@ pub(crate) struct Tallied {
     pub(crate) weight: u64,
 }
 
-impl std::ops::AddAssign for Tallied {
+impl AddAssign for Tallied {
     fn add_assign(&mut self, other: Self) {
         self.devices += other.devices;
         self.weight += other.weight;
+    }
+}
+
+impl Tallied {
+    /// Adds a change, which wraps where it falls below zero. A sum of all changes does not, for it is a number of people
+    /// and what these weigh.
+    pub(crate) fn change(&mut self, by: Self) {
+        self.devices = self.devices.wrapping_add(by.devices);
+        self.weight = self.weight.wrapping_add(by.weight);
+    }
+
+    /// The change that takes this away.
+    fn less(self) -> Self {
+        Self { devices: self.devices.wrapping_neg(), weight: self.weight.wrapping_neg() }
     }
 }
 
@@ -126,15 +180,93 @@ impl Counted {
 }
 
 impl SparseTable {
-    /// The smaller is poured into the larger.
-    fn absorb(&mut self, mut other: Self) {
-        if other.devices.len() > self.devices.len() {
-            std::mem::swap(self, &mut other);
-        }
-        for (key, devices) in other.devices {
-            *self.devices.entry(key).or_default() += devices;
+    /// How its entries are added.
+    fn adding(&self) -> Add {
+        match self.of {
+            Of::Keys => Tallied::add_assign,
+            Of::Times | Of::Parts => Tallied::change,
         }
     }
+
+    fn absorb(&mut self, other: Self) {
+        assert_eq!(self.of, other.of, "only counts of the same shapes add");
+        self.devices = merged(std::mem::take(&mut self.devices), other.devices, self.adding());
+    }
+
+    /// The atoms of each time, in the order of their pairs.
+    pub(crate) fn by_time(&self, times: usize) -> Vec<Pairs> {
+        let mut by_time = vec![Pairs::new(); times];
+        match self.of {
+            Of::Keys => {
+                for (key, devices) in &self.devices {
+                    let (time, pair) = parts_of(*key);
+                    by_time[time].push((pair, *devices));
+                }
+            }
+            Of::Times => {
+                for of_pair in self.devices.chunk_by(|a, b| parts_of(a.0).1 == parts_of(b.0).1) {
+                    let mut held = Tallied::default();
+                    for (i, (key, by)) in of_pair.iter().enumerate() {
+                        let (time, pair) = parts_of(*key);
+                        held.change(*by);
+                        let until = of_pair.get(i + 1).map_or(times, |(next, _)| parts_of(*next).0);
+                        if held.devices > 0 {
+                            by_time[time..until].iter_mut().for_each(|atoms| atoms.push((pair, held)));
+                        }
+                    }
+                }
+            }
+            Of::Parts => panic!("a table without times"),
+        }
+        by_time
+    }
+
+    /// The atoms of all times together.
+    pub(crate) fn whole(&self) -> Pairs {
+        assert_eq!(self.of, Of::Keys, "what is held at several times does not add up");
+        in_order(
+            self.devices.iter().map(|(key, devices)| (parts_of(*key).1, *devices)).collect(),
+            self.adding(),
+        )
+    }
+
+    /// The distinct people of each pair, and of all that lies above it; there is one time.
+    pub(crate) fn distinct(&self, rows: &Axis, columns: Option<&Axis>) -> Pairs {
+        let pairs: Pairs = self.devices.iter().map(|(key, devices)| (parts_of(*key).1, *devices)).collect();
+        match self.of {
+            Of::Keys => pairs,
+            Of::Parts => {
+                let add: Add = Tallied::change;
+                let of_rows = along_rows(&pairs, rows, add);
+                match columns {
+                    Some(columns) => along_columns(&of_rows, columns, add),
+                    None => of_rows,
+                }
+            }
+            Of::Times => panic!("a table of times"),
+        }
+    }
+}
+
+/// Two lists in order as one.
+fn merged(a: Vec<(u64, Tallied)>, b: Vec<(u64, Tallied)>, add: Add) -> Vec<(u64, Tallied)> {
+    if a.is_empty() || b.is_empty() {
+        return if a.is_empty() { b } else { a };
+    }
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let (mut a, mut b) = (a.as_slice(), b.as_slice());
+    while let ([first, others @ ..], [second, beside @ ..]) = (a, b) {
+        let mut next = if first.0 <= second.0 { *first } else { *second };
+        if first.0 == second.0 {
+            add(&mut next.1, second.1);
+        }
+        a = if first.0 <= second.0 { others } else { a };
+        b = if second.0 <= first.0 { beside } else { b };
+        all.push(next);
+    }
+    all.extend_from_slice(a);
+    all.extend_from_slice(b);
+    all
 }
 
 fn add(sums: &mut [u64], terms: &[u64]) {
@@ -267,10 +399,108 @@ impl Counter {
 }
 
 /// A sparse counter of one thread, and what the present person has marked in it.
-#[derive(Default)]
+///
+/// Keys come in no order, and most of them seldom: to find each in a large table would be to wait for the memory each
+/// time. So they are written one after the other, and when there are half as many as are counted already, they are
+/// sorted and added to those.
 struct SparseCounter {
-    table: SparseTable,
+    shape: SparseShape,
+    counted: SparseTable,
+    fresh: Vec<(u64, Tallied)>,
     marked: Vec<u64>,
+    /// The last person who held anything, and until what time.
+    held: (u32, usize),
+    /// Room for [`count_above`].
+    shared: Vec<u16>,
+}
+
+/// The fewest entries that are sorted together: as many as the second-level cache holds.
+const FRESH: usize = 1 << 14;
+
+impl SparseCounter {
+    fn new(shape: SparseShape) -> Self {
+        let of = match shape {
+            SparseShape::Keys => Of::Keys,
+            SparseShape::Held { .. } => Of::Times,
+            SparseShape::Above { .. } => Of::Parts,
+        };
+        let counted = SparseTable { of, devices: Vec::new() };
+        Self { shape, counted, fresh: Vec::new(), marked: Vec::new(), held: (0, 0), shared: Vec::new() }
+    }
+
+    /// Counts what the present person has marked, once each.
+    fn close(&mut self, one: Tallied) {
+        let Self { shape, fresh, marked, shared, .. } = self;
+        marked.sort_unstable();
+        marked.dedup();
+        match shape {
+            SparseShape::Above { rows, columns } => {
+                count_above(fresh, marked, shared, (rows, columns.as_deref()), one)
+            }
+            SparseShape::Keys | SparseShape::Held { .. } => {
+                fresh.extend(marked.iter().map(|key| (*key, one)))
+            }
+        }
+        marked.clear();
+        if self.fresh.len() >= FRESH.max(self.counted.devices.len() / 2) {
+            self.settle();
+        }
+    }
+
+    /// Adds what was written to what is counted.
+    #[cold]
+    fn settle(&mut self) {
+        let add = self.counted.adding();
+        let fresh = in_order(std::mem::take(&mut self.fresh), add);
+        let counted = std::mem::take(&mut self.counted.devices);
+        self.counted.devices = merged(counted, fresh, add);
+    }
+
+    fn into_table(mut self) -> SparseTable {
+        self.settle();
+        self.counted
+    }
+}
+
+/// Counts pairs of one person: each counts in itself and in all pairs above, and all of them together once in each.
+///
+/// So a pair adds one, and takes one away from what lies above an earlier one too. Of the pairs above this one, those
+/// are the ones whose row is a shared row or above it, and whose column is one shared with it or above: a staircase,
+/// of which the outer corners are taken away and the inner ones, which lie in two steps, are given back.
+fn count_above(
+    fresh: &mut Vec<(u64, Tallied)>,
+    pairs: &[u64],
+    shared: &mut Vec<u16>,
+    (rows, columns): (&Axis, Option<&Axis>),
+    one: Tallied,
+) {
+    for (i, pair) in pairs.iter().enumerate() {
+        fresh.push((*pair, one));
+        let (row, column) = nodes_of(*pair);
+        // By how deep a row is that is shared: one more than how deep a column is that is shared beside it.
+        shared.clear();
+        shared.resize(usize::from(rows.depth(row)) + 1, 0);
+        for earlier in &pairs[..i] {
+            let (other_row, other_column) = nodes_of(*earlier);
+            let both = match columns {
+                Some(columns) => u16::from(columns.shared(column, other_column)) + 1,
+                None => u16::from(column == other_column),
+            };
+            let deepest = &mut shared[usize::from(rows.shared(row, other_row))];
+            *deepest = both.max(*deepest);
+        }
+        let above = |depth: u16| columns.map_or(column, |columns| columns.above(column, depth - 1));
+        let mut before = 0;
+        for (row, deepest) in rows.chain(row).zip(shared.iter().rev()) {
+            if *deepest > before {
+                fresh.push((key(0, row, above(*deepest)), one.less()));
+                if before > 0 {
+                    fresh.push((key(0, row, above(before)), one));
+                }
+                before = *deepest;
+            }
+        }
+    }
 }
 
 /// The counters of one thread.
@@ -286,10 +516,10 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn new(shapes: &[Shape], sparse: usize, weighed: bool) -> Self {
+    pub(crate) fn new(shapes: &[Shape], sparse: &[SparseShape], weighed: bool) -> Self {
         Self {
             tables: shapes.iter().map(|shape| Counter::new(*shape, weighed)).collect(),
-            sparse: (0..sparse).map(|_| SparseCounter::default()).collect(),
+            sparse: sparse.iter().map(|shape| SparseCounter::new(shape.clone())).collect(),
             person: 0,
             weight: 0,
             remembered: None,
@@ -311,13 +541,7 @@ impl Counters {
     pub(crate) fn close_ballot(&mut self) -> Closed<'_> {
         let one = Tallied { devices: 1, weight: u64::from(self.weight) };
         self.count_marks(one.weight);
-        for counter in &mut self.sparse {
-            counter.marked.sort_unstable();
-            counter.marked.dedup();
-            for key in counter.marked.drain(..) {
-                *counter.table.devices.entry(key).or_default() += one;
-            }
-        }
+        self.sparse.iter_mut().for_each(|counter| counter.close(one));
         self.visited.sort_unstable();
         self.visited.dedup();
         Closed { remembered: self.remembered, weight: self.weight, visited: &self.visited }
@@ -339,7 +563,7 @@ impl Counters {
     }
 
     pub(crate) fn into_tables(self) -> (Vec<CountTable>, Vec<SparseTable>) {
-        let sparse = self.sparse.into_iter().map(|counter| counter.table);
+        let sparse = self.sparse.into_iter().map(SparseCounter::into_table);
         (self.tables.into_iter().map(Counter::into_table).collect(), sparse.collect())
     }
 }
@@ -408,10 +632,48 @@ impl Ballot<'_> {
     /// This person counts under a key of a sparse table. Saying so again changes nothing.
     ///
     /// # Panics
-    /// When the table does not exist.
+    /// When the table does not exist, or is not one of keys.
     #[inline]
     pub fn mark_key(&mut self, table: usize, key: u64) {
-        self.0.sparse[table].marked.push(key);
+        let counter = &mut self.0.sparse[table];
+        assert!(matches!(counter.shape, SparseShape::Keys), "a table of keys");
+        counter.marked.push(key);
+    }
+
+    /// This person counts in a pair of nodes of a sparse table, and in every pair of which the row is that row or above
+    /// it, and so is the column. Saying so again, or of another pair below the same, changes nothing there.
+    ///
+    /// # Panics
+    /// When the table does not exist, or is not one of pairs and what lies above them.
+    #[inline]
+    pub fn mark_pair(&mut self, table: usize, row: u32, column: u32) {
+        let counter = &mut self.0.sparse[table];
+        assert!(matches!(counter.shape, SparseShape::Above { .. }), "a table of pairs and what lies above");
+        counter.marked.push(key(0, row, column));
+    }
+
+    /// This person was in one pair of nodes of a sparse table at all of these times. Times before the end of what was
+    /// said last of this person are passed over: nobody is in two at once, or twice in one.
+    ///
+    /// # Panics
+    /// When the table or a time does not exist, or the table is not one that is held.
+    #[inline]
+    pub fn hold_pair(&mut self, table: usize, times: Range<usize>, (row, column): (u32, u32)) {
+        let (person, weight) = (self.0.person, u64::from(self.0.weight));
+        let counter = &mut self.0.sparse[table];
+        let SparseShape::Held { times: all } = counter.shape else { panic!("a table that is held") };
+        assert!(times.end <= all, "a time beyond those of the table");
+        let told = if counter.held.0 == person { counter.held.1 } else { 0 };
+        let (from, until) = (times.start.max(told), times.end);
+        if from >= until {
+            return;
+        }
+        counter.held = (person, until);
+        let one = Tallied { devices: 1, weight };
+        counter.fresh.push((key(from, row, column), one));
+        if until < all {
+            counter.fresh.push((key(until, row, column), one.less()));
+        }
     }
 
     /// What to be reminded of when this person is met at the next sitting.

@@ -18,10 +18,17 @@
 //!
 //! Numbers that are nobody's are exempt: who knows that nobody was there has found no group.
 
-use hashbrown::HashMap;
+use std::ops::AddAssign;
+
 use siphasher::sip::SipHasher24;
 
-use crate::{axis::Axis, count_table::Tallied, lattice::index, nested::tells_of_few};
+use crate::{
+    axis::Axis,
+    count_table::Tallied,
+    lattice::index,
+    nested::tells_of_few,
+    upwards::{Pairs, along_columns, along_rows, in_order},
+};
 
 /// How the numbers along the first side hang together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,50 +80,49 @@ pub(crate) struct Number {
 /// Every number of a table in which there is somebody, in the order of rows and columns.
 pub(crate) struct CrossedTable {
     pub(crate) numbers: Vec<Number>,
-    index: HashMap<u64, u32>,
+    /// The columns of the numbers, and where each row begins among them.
+    columns: Vec<u32>,
+    starts: Vec<u32>,
 }
 
 impl CrossedTable {
     /// Sums up atoms: each counts for every pair of what lies above it.
     pub(crate) fn of_sums(atoms: impl Iterator<Item = (u64, Tallied)>, rows: &Axis, columns: &Axis) -> Self {
-        // First along the one side, then along the other: where many atoms meet, they are added once.
-        let mut half: HashMap<u64, Tallied> = HashMap::new();
-        for (key, count) in atoms {
-            let (row, column) = unpair(key);
-            for above in rows.chain(row) {
-                *half.entry(pair(above, column)).or_default() += count;
-            }
-        }
-        Self::of_classes(half.into_iter(), columns)
+        let atoms = in_order(atoms.collect(), Tallied::add_assign);
+        Self::of_classes(along_rows(&atoms, rows, Tallied::add_assign).into_iter(), columns)
     }
 
     /// Sums up classes: rows stay as they are, for the people of one may be those of another.
     pub(crate) fn of_classes(atoms: impl Iterator<Item = (u64, Tallied)>, columns: &Axis) -> Self {
-        let mut sums: HashMap<u64, Tallied> = HashMap::with_capacity(2 * atoms.size_hint().0);
-        for (key, count) in atoms {
-            let (row, column) = unpair(key);
-            for above in columns.chain(column) {
-                *sums.entry(pair(row, above)).or_default() += count;
-            }
-        }
-        Self::new(sums.into_iter())
+        let atoms = in_order(atoms.collect(), Tallied::add_assign);
+        Self::new(along_columns(&atoms, columns, Tallied::add_assign).into_iter())
     }
 
-    /// The numbers as they are.
+    /// The numbers as they are, each pair once.
     pub(crate) fn new(numbers: impl Iterator<Item = (u64, Tallied)>) -> Self {
-        let mut numbers: Vec<(u64, Tallied)> = numbers.filter(|(_, count)| count.devices > 0).collect();
+        let mut numbers: Pairs = numbers.filter(|(_, count)| count.devices > 0).collect();
         numbers.sort_unstable_by_key(|(key, _)| *key);
-        let index = numbers.iter().zip(0..).map(|((key, _), i)| (*key, i)).collect();
         let number = |(key, count): (u64, Tallied)| {
             let (row, column) = unpair(key);
             Number { row, column, count: count.devices, weight: count.weight, shown: false }
         };
-        Self { numbers: numbers.into_iter().map(number).collect(), index }
+        let numbers: Vec<Number> = numbers.into_iter().map(number).collect();
+        let rows = numbers.last().map_or(0, |last| last.row as usize + 1);
+        let mut starts = vec![0; rows + 1];
+        for number in &numbers {
+            starts[number.row as usize + 1] += 1;
+        }
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        Self { columns: numbers.iter().map(|number| number.column).collect(), starts, numbers }
     }
 
     #[inline]
     pub(crate) fn find(&self, row: u32, column: u32) -> Option<usize> {
-        self.index.get(&pair(row, column)).map(|i| *i as usize)
+        let (from, until) = (*self.starts.get(row as usize)?, *self.starts.get(row as usize + 1)?);
+        let of_row = &self.columns[from as usize..until as usize];
+        of_row.binary_search(&column).ok().map(|at| from as usize + at)
     }
 
     pub(crate) fn count(&self, row: u32, column: u32) -> u64 {
@@ -163,10 +169,26 @@ struct Work<'a> {
     crossing: &'a Crossing<'a>,
     /// Numbers that may be shown, coarse before fine.
     candidates: Vec<u32>,
-    /// The parts of each candidate along its row (finer columns) and along its column (finer rows), by candidate.
-    parts: HashMap<u32, [Vec<u32>; 2]>,
+    /// The parts of each candidate along its row (finer columns) and along its column (finer rows).
+    parts: Vec<[Vec<u32>; 2]>,
+    /// Where the parts of each number stand; [`NOTHING`] where it is no candidate.
+    parts_at: Vec<u32>,
     /// What gives way first comes first: not shown before, small, and a tie breaker that no reader has.
     order: Vec<(bool, u64, u64)>,
+    /// Of each number, those one step up: by a coarser column, and by a coarser row; [`NOTHING`] where there is none.
+    above: Vec<[u32; 2]>,
+}
+
+/// No number stands here.
+const NOTHING: u32 = u32::MAX;
+
+/// The numbers one step up from one.
+fn above(table: &CrossedTable, crossing: &Crossing<'_>, number: &Number) -> [u32; 2] {
+    let Number { row, column, .. } = *number;
+    let find = |row: u32, column: u32| table.find(row, column).map(index);
+    let by_column = crossing.columns.parent(column).and_then(|above| find(row, above));
+    let by_row = crossing.rows.parent(row).and_then(|above| find(above, column));
+    [by_column, by_row].map(|above| above.unwrap_or(NOTHING))
 }
 
 impl<'a> Work<'a> {
@@ -187,7 +209,14 @@ impl<'a> Work<'a> {
             (number.count >= crossing.k && before(number.row, number.column), number.count, tie)
         };
         let order = table.numbers.iter().map(order).collect();
-        Self { table, crossing, candidates: Vec::new(), parts: HashMap::new(), order }
+        let above = table.numbers.iter().map(|number| above(table, crossing, number)).collect();
+        let parts_at = vec![NOTHING; table.numbers.len()];
+        Self { table, crossing, candidates: Vec::new(), parts: Vec::new(), parts_at, order, above }
+    }
+
+    /// The parts of a candidate.
+    fn parts_of(&self, candidate: u32) -> &[Vec<u32>; 2] {
+        &self.parts[self.parts_at[candidate as usize] as usize]
     }
 
     fn depth(&self, number: &Number) -> u32 {
@@ -209,33 +238,25 @@ impl<'a> Work<'a> {
         self.candidates = candidates.into_iter().map(|(_, i)| i).collect();
         self.close();
         self.candidates.retain(|i| self.table.numbers[*i as usize].shown);
-        for i in &self.candidates {
-            self.parts.insert(*i, Default::default());
+        self.parts = vec![Default::default(); self.candidates.len()];
+        for (i, at) in self.candidates.iter().zip(0..) {
+            self.parts_at[*i as usize] = at;
         }
         for i in 0..self.table.numbers.len() {
-            for (side, above) in self.above(i).into_iter().enumerate() {
-                if let Some(parts) = above.and_then(|above| self.parts.get_mut(&above)) {
+            for (side, above) in self.above[i].into_iter().enumerate() {
+                let at = self.parts_at.get(above as usize).copied().unwrap_or(NOTHING);
+                if let Some(parts) = self.parts.get_mut(at as usize) {
                     parts[side].push(index(i));
                 }
             }
         }
     }
 
-    /// The numbers one step up: by a coarser column, and by a coarser row.
-    fn above(&self, i: usize) -> [Option<u32>; 2] {
-        let Number { row, column, .. } = self.table.numbers[i];
-        let find = |row: u32, column: u32| self.table.index.get(&pair(row, column)).copied();
-        [
-            self.crossing.columns.parent(column).and_then(|above| find(row, above)),
-            self.crossing.rows.parent(row).and_then(|above| find(above, column)),
-        ]
-    }
-
     /// Whether all that lies one step up is shown. Nested groups need no total above them on that side.
     fn stands(&self, i: usize) -> bool {
         let Number { row, column, .. } = self.table.numbers[i];
-        let shown = |above: Option<u32>| above.is_some_and(|above| self.table.numbers[above as usize].shown);
-        let [by_column, by_row] = self.above(i);
+        let shown = |above: u32| self.table.numbers.get(above as usize).is_some_and(|above| above.shown);
+        let [by_column, by_row] = self.above[i];
         (column == 0 || shown(by_column)) && (row == 0 || self.crossing.side == Side::Nested || shown(by_row))
     }
 
@@ -279,7 +300,7 @@ impl<'a> Work<'a> {
     /// Withholds shown parts of a number, the smallest first, until its remainder is nobody or enough.
     fn widen_remainder(&mut self, head: u32, side: usize) -> bool {
         let numbers = &mut self.table.numbers;
-        let parts = &self.parts[&head][side];
+        let parts = &self.parts[self.parts_at[head as usize] as usize][side];
         let shown = |numbers: &[Number]| -> u64 {
             parts.iter().map(|part| &numbers[*part as usize]).filter(|p| p.shown).map(|p| p.count).sum()
         };
@@ -321,7 +342,7 @@ impl<'a> Work<'a> {
             };
             let mut apart = self.table.numbers[larger].count.saturating_sub(count);
             let mut first: Option<u32> = None;
-            for part in &self.parts[&head][0] {
+            for part in &self.parts_of(head)[0] {
                 let number = self.table.numbers[*part as usize];
                 let same = self.table.find(above, number.column).map(|i| self.table.numbers[i]);
                 if let Some(same) =
@@ -346,16 +367,15 @@ impl<'a> Work<'a> {
 
     /// Where all places within one show how many of a class they had, their sum tells how many were in several.
     fn hide_overlap(&mut self, head: u32) -> bool {
-        let numbers = &mut self.table.numbers;
-        let parts = &self.parts[&head][1];
+        let (numbers, parts) = (&self.table.numbers, &self.parts_of(head)[1]);
         let shown = |part: &u32| numbers[*part as usize].shown;
         let (whole, n) = (numbers[head as usize].count, parts.len() as u64);
         let sum: u64 = parts.iter().map(|part| numbers[*part as usize].count).sum();
         if !parts.iter().all(shown) || !tells_of_few(self.crossing.k, whole, sum, n) {
             return false;
         }
-        let first = parts.iter().min_by_key(|part| self.order[**part as usize]);
-        first.is_some_and(|part| std::mem::replace(&mut numbers[*part as usize].shown, false))
+        let first = parts.iter().min_by_key(|part| self.order[**part as usize]).copied();
+        first.is_some_and(|part| std::mem::replace(&mut self.table.numbers[part as usize].shown, false))
     }
 
     /// Looks for each small number's alternative; says whether anything more had to be withheld for one.
@@ -391,7 +411,7 @@ struct Block {
 impl Block {
     fn new(work: &Work<'_>, head: u32) -> Self {
         let numbers = &work.table.numbers;
-        let [along, across] = &work.parts[&head];
+        let [along, across] = work.parts_of(head);
         let shown = |parts: &[u32]| -> Vec<u32> {
             parts.iter().filter(|part| numbers[**part as usize].shown).copied().collect()
         };

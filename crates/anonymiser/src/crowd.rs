@@ -9,7 +9,7 @@ use throng_schema::VersionIx;
 
 use crate::{
     carried::Carried,
-    count_table::{Ballot, Counted, Counters, Found, Shape},
+    count_table::{Ballot, Counted, Counters, Found, Shape, SparseShape},
     entrance::{Entrance, Lane, NO_HOME, Session},
     lattice::index,
     layout::{Frame, Layout, Rest, SHARDS},
@@ -55,8 +55,8 @@ pub struct Crowd {
 pub struct Sitting<'a> {
     /// The dense tables.
     pub shapes: &'a [Shape],
-    /// How many sparse tables there are.
-    pub sparse: usize,
+    /// The sparse tables.
+    pub sparse: &'a [SparseShape],
     /// Whether people are weighed ([`Ballot::weigh`]).
     pub weighed: bool,
     /// The time whose rows this sitting answers for: of rows outside it, in the context, nobody is told why they were
@@ -72,7 +72,7 @@ impl<'a> Sitting<'a> {
     /// A sitting that answers for all rows and counts these tables alone.
     #[must_use]
     pub fn of(shapes: &'a [Shape], subscribers: &'a Subscribers) -> Self {
-        Self { shapes, sparse: 0, weighed: false, own_us: i64::MIN..i64::MAX, subscribers, carried: None }
+        Self { shapes, sparse: &[], weighed: false, own_us: i64::MIN..i64::MAX, subscribers, carried: None }
     }
 }
 
@@ -193,7 +193,7 @@ impl<'a> Desk<'a> {
         let Sitting { shapes, sparse, weighed, .. } = room.sitting;
         Self {
             room,
-            counters: Counters::new(shapes, *sparse, *weighed),
+            counters: Counters::new(shapes, sparse, *weighed),
             devices: 0,
             found: Found::ALL.map(|_| vec![0; room.frame.files]),
             people: People::default(),

@@ -80,10 +80,11 @@ mod share;
 mod subscriber;
 mod suppress;
 mod trajectory;
+mod upwards;
 
 pub use axis::Axis;
 pub use carried::{BYTES_CARRIED, Carried};
-pub use count_table::{Ballot, CountTable, Counted, Found, Shape, SparseTable};
+pub use count_table::{Ballot, CountTable, Counted, Found, Shape, SparseShape, SparseTable};
 pub use crowd::{Crowd, GatherError, Sift, Sitting, Source};
 pub use entrance::{BYTES_GATHERED, Batch, Entrance, Met, Pass, Seen, Turned};
 pub use guests::{GuestGuard, protect_guests};

@@ -4,19 +4,16 @@
 //! time is preferred at the next. Tables of distinct people, which do not add up, are protected as nested groups
 //! (`nested`), after the tables that they hold and that hold them.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    ops::Range,
-};
+use std::{collections::BTreeSet, ops::Range};
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 use throng_schema::{Grid, PlaceTree};
 
 use crate::{
     axis::Axis,
-    count_table::{CountTable, Shape, SparseTable, Tallied},
-    crossed::{self, CrossedTable, Crossing, Number, Side, pair},
+    count_table::{CountTable, Shape, SparseTable},
+    crossed::{self, CrossedTable, Crossing, Number, Side, pair, unpair},
     lattice::{Lattice, index},
     nested::{self, Places},
     partition::{self, Partition},
@@ -70,8 +67,8 @@ pub enum Guard<'a> {
 
 /// How the numbers of a sparse table hang together.
 pub enum PairGuard<'a> {
-    /// Present people by place and class, at some times. Keys are [`key`]s of time, place and class, where both are
-    /// the finest; place `p` is node `p + 1` of the rows.
+    /// Present people by place and class, at some times. Pairs are of place and class, where both are the finest; place
+    /// `p` is node `p + 1` of the rows.
     Present {
         /// The places, under everybody.
         rows: &'a Axis,
@@ -80,7 +77,8 @@ pub enum PairGuard<'a> {
         /// The table of sums that holds the totals of places, and its time for each time of this table.
         totals: (usize, Vec<usize>),
     },
-    /// Distinct people of a period by place and class. Keys are [`key`]s of time 0, place of any level, and finest class.
+    /// Distinct people of a period by place and class. Pairs are of place and finest class; the table counts people once in
+    /// each place that lies above, too.
     Visiting {
         /// The places, under everybody.
         rows: &'a Axis,
@@ -97,8 +95,7 @@ pub enum PairGuard<'a> {
         places: &'a Axis,
         /// How many hours there are.
         hours: usize,
-        /// The sparse table of distinct people by origin and destination of all levels in the whole day: the keys of
-        /// time 0.
+        /// The sparse table of distinct people by origin and destination in the whole day, and all that lies above both.
         travellers: usize,
         /// The table of distinct people by hour and place, who are where trips arrive, if it is counted.
         visitors: Option<usize>,
@@ -107,7 +104,7 @@ pub enum PairGuard<'a> {
     Silent,
 }
 
-/// A time and a pair of nodes as the key of a sparse table.
+/// A time and a pair of nodes as the key of a sparse table: in the order of pairs, and of times of each.
 ///
 /// # Panics
 /// When there are more than 256 times, or 2^28 nodes.
@@ -115,13 +112,20 @@ pub enum PairGuard<'a> {
 #[must_use]
 pub fn key(time: usize, row: u32, column: u32) -> u64 {
     assert!(time < 1 << 8 && row < 1 << 28 && column < 1 << 28, "a key beyond its bits");
-    (time as u64) << 56 | u64::from(row) << 28 | u64::from(column)
+    u64::from(row) << 36 | u64::from(column) << 8 | time as u64
 }
 
 /// The time of a key, and its pair.
 pub(crate) fn parts_of(key: u64) -> (usize, u64) {
+    let (row, column) = nodes_of(key);
+    (usize::try_from(key & 0xff).unwrap_or(usize::MAX), pair(row, column))
+}
+
+/// The nodes of a key.
+#[inline]
+pub(crate) fn nodes_of(key: u64) -> (u32, u32) {
     let node = |bits: u64| u32::try_from(bits & ((1 << 28) - 1)).unwrap_or(u32::MAX);
-    (usize::try_from(key >> 56).unwrap_or(usize::MAX), pair(node(key >> 28), node(key)))
+    (node(key >> 36), node(key >> 8))
 }
 
 /// A protected table beside the truth, for the tables that are protected after it.
@@ -314,11 +318,34 @@ impl Exit {
         guards: &[PairGuard<'_>],
         done: &[Done],
     ) -> Vec<ProtectedPairs> {
+        let before = std::mem::take(&mut self.shown);
+        // Trips need nothing of the other sparse tables, and take about as long.
+        let is_trips = |table: &usize| matches!(guards[*table], PairGuard::Trips { .. });
+        let (trips, others): (Vec<usize>, Vec<usize>) = (0..guards.len()).partition(is_trips);
+        let these = |tables: &[usize]| self.protect_these(tables, &sparse, guards, done, &before);
+        let ((mut pairs, shown), (mut of_trips, shown_of_trips)) =
+            rayon::join(|| these(&others), || these(&trips));
+        for table in trips {
+            pairs[table] = std::mem::take(&mut of_trips[table]);
+        }
+        self.shown = shown.into_iter().chain(shown_of_trips).collect();
+        pairs
+    }
+
+    /// Protects some of the sparse tables, in their order; gives what is shown of each, and as a set what was shown last.
+    fn protect_these(
+        &self,
+        tables: &[usize],
+        sparse: &[SparseTable],
+        guards: &[PairGuard<'_>],
+        done: &[Done],
+        before: &HashMap<usize, Shown>,
+    ) -> (Vec<ProtectedPairs>, HashMap<usize, Shown>) {
         let mut pairs: Vec<ProtectedPairs> = sparse.iter().map(|_| ProtectedPairs::default()).collect();
-        let silent = |table: &usize| matches!(guards[*table], PairGuard::Silent);
-        for table in (0..guards.len()).filter(|table| !silent(table)) {
-            let work = PairWork { k: self.policy.threshold.k(), sparse: &sparse, done, pairs: &pairs };
-            let shown = self.shown.remove(&table).unwrap_or_default();
+        let mut last = HashMap::new();
+        for &table in tables {
+            let work = PairWork { k: self.policy.threshold.k(), sparse, done, pairs: &pairs };
+            let shown = before.get(&table).cloned().unwrap_or_default();
             let (now, shown) = match &guards[table] {
                 PairGuard::Present { rows, columns, totals } => {
                     work.present(table, rows, columns, totals, shown)
@@ -332,10 +359,10 @@ impl Exit {
                 }
                 PairGuard::Silent => continue,
             };
-            self.shown.insert(table, shown);
+            last.insert(table, shown);
             pairs[table] = now;
         }
-        pairs
+        (pairs, last)
     }
 }
 
@@ -375,16 +402,6 @@ struct PairWork<'a> {
 type Shown = HashSet<u64>;
 
 impl PairWork<'_> {
-    /// The atoms of each time of a sparse table.
-    fn by_time(&self, table: usize, times: usize) -> Vec<Vec<(u64, Tallied)>> {
-        let mut by_time = vec![Vec::new(); times];
-        for (key, devices) in &self.sparse[table].devices {
-            let (time, pair) = parts_of(*key);
-            by_time[time].push((pair, *devices));
-        }
-        by_time
-    }
-
     fn present(
         &self,
         table: usize,
@@ -395,7 +412,7 @@ impl PairWork<'_> {
     ) -> (ProtectedPairs, Shown) {
         let crossing =
             Crossing { rows, columns, side: Side::Sums, k: self.k, goal: self.k, totals_given: true };
-        let sums = self.by_time(table, times.len()).into_par_iter();
+        let sums = self.sparse[table].by_time(times.len()).into_par_iter();
         let sums = sums.map(|atoms| CrossedTable::of_sums(atoms.into_iter(), rows, columns));
         let mut pairs = ProtectedPairs::default();
         for (time, mut sums) in sums.collect::<Vec<_>>().into_iter().enumerate() {
@@ -425,9 +442,10 @@ impl PairWork<'_> {
     ) -> (ProtectedPairs, Shown) {
         let k = self.k;
         let crossing = Crossing { rows, columns, side: Side::Nested, k, goal: k, totals_given: true };
-        let numbers = self.sparse[table].devices.iter();
-        let numbers = numbers.map(|(key, devices)| (parts_of(*key).1, *devices));
-        let mut visitors = CrossedTable::of_classes(numbers, columns);
+        // Of everybody there is one total for each class, which is no place's.
+        let by_place =
+            self.sparse[table].distinct(rows, None).into_iter().filter(|(key, _)| unpair(*key).0 > 0);
+        let mut visitors = CrossedTable::of_classes(by_place, columns);
         // Those present at an instant are among them, and the others are nobody or enough.
         let mut close: Shown = HashSet::new();
         for there in &self.pairs[present].pairs {
@@ -457,15 +475,14 @@ impl PairWork<'_> {
         before: Shown,
     ) -> (ProtectedPairs, Shown) {
         let k = self.k;
-        let by_hour = self.by_time(table, hours);
-        let whole = by_hour.iter().flatten().copied();
-        let mut day = CrossedTable::of_sums(whole, places, places);
+        let by_hour = self.sparse[table].by_time(hours);
+        let (mut day, distinct) = rayon::join(
+            || CrossedTable::of_sums(self.sparse[table].whole().into_iter(), places, places),
+            || CrossedTable::new(self.sparse[travellers].distinct(places, Some(places)).into_iter()),
+        );
         let sides =
             |goal| Crossing { rows: places, columns: places, side: Side::Sums, k, goal, totals_given: false };
-        let distinct = &self.sparse[travellers].devices;
-        let enough = |number: &Number| {
-            distinct.get(&key(0, number.row, number.column)).is_some_and(|found| found.devices >= k)
-        };
+        let enough = |number: &Number| distinct.count(number.row, number.column) >= k;
         // Where every device is a group of its own, so is every trip.
         let goal = if k > 1 { k * hours as u64 } else { k };
         crossed::protect(&mut day, &sides(goal), enough, &|_, _| false);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::crossed::unpair;
 
 /// What one person does with a ballot: a weight, marks and holds of a stretch of times and a place, keys, places.
 #[derive(Clone, Debug)]
@@ -13,9 +14,21 @@ struct Person {
     marks: Vec<(usize, usize, Vec<usize>)>,
     holds: Vec<(usize, usize, usize)>,
     keys: Vec<u64>,
+    /// Pairs of leaves, and times at which one of these is held.
+    pairs: Vec<(u32, u32)>,
+    held_pairs: Vec<(usize, usize, (u32, u32))>,
     visits: Vec<u32>,
     remembered: Option<u32>,
 }
+
+/// Two trees whose nodes lie at several depths.
+fn trees() -> (Arc<Axis>, Arc<Axis>) {
+    let rows = Axis::new(vec![0, 0, 1, 1, 2, 2, 3, 3, 0, 8, 9, 9]);
+    (Arc::new(rows), Arc::new(Axis::new(vec![0, 0, 0, 1, 1, 2, 5])))
+}
+
+/// How many times the pairs have that are held.
+const TIMES_OF_PAIRS: usize = 5;
 
 fn person(times: usize, places: usize) -> impl Strategy<Value = Person> {
     let stretch = (0..=times, 0..=times).prop_map(|(a, b)| (a.min(b), a.max(b)));
@@ -25,19 +38,26 @@ fn person(times: usize, places: usize) -> impl Strategy<Value = Person> {
         (stretch.clone(), prop::collection::vec(0..places.max(1), 1..3)).prop_map(|((a, b), at)| (a, b, at));
     let hold = (stretch, 0..places.max(1)).prop_map(|((a, b), at)| (a, b, at));
     let weight = prop_oneof![Just(0), Just(u32::MAX), Just(1_000_000), any::<u32>()];
+    let pair = || (0..12_u32, 0..7_u32);
+    let times_of_pairs = (0..=TIMES_OF_PAIRS, 0..=TIMES_OF_PAIRS);
+    let held_pair = (times_of_pairs, pair()).prop_map(|((a, b), pair)| (a.min(b), a.max(b), pair));
+    let pairs = (prop::collection::vec(pair(), 0..8), prop::collection::vec(held_pair, 0..5));
     (
         weight,
         prop::collection::vec(mark, few.clone()),
         prop::collection::vec(hold, few),
         prop::collection::vec(0..5_u64, 0..6),
+        pairs,
         prop::collection::vec(prop_oneof![0..4_u32, Just(u32::MAX)], 0..6),
         any::<Option<u32>>(),
     )
-        .prop_map(|(weight, marks, holds, keys, visits, remembered)| Person {
+        .prop_map(|(weight, marks, holds, keys, (pairs, held_pairs), visits, remembered)| Person {
             weight,
             marks,
             holds,
             keys,
+            pairs,
+            held_pairs,
             visits,
             remembered,
         })
@@ -52,7 +72,14 @@ fn people() -> impl Strategy<Value = (usize, usize, Vec<Person>)> {
 
 /// Lets the people of one thread vote, in this order.
 fn count(shapes: &[Shape], people: &[Person], weighed: bool) -> Counted {
-    let mut counters = Counters::new(shapes, 1, weighed);
+    let (rows, columns) = trees();
+    let sparse = [
+        SparseShape::Keys,
+        SparseShape::Held { times: TIMES_OF_PAIRS },
+        SparseShape::Above { rows: Arc::clone(&rows), columns: None },
+        SparseShape::Above { rows, columns: Some(columns) },
+    ];
+    let mut counters = Counters::new(shapes, &sparse, weighed);
     for person in people {
         let mut ballot = counters.next_ballot();
         ballot.weigh(person.weight);
@@ -63,6 +90,11 @@ fn count(shapes: &[Shape], people: &[Person], weighed: bool) -> Counted {
             ballot.hold(2, *from..*until, *place);
         }
         person.keys.iter().for_each(|key| ballot.mark_key(0, *key));
+        person.held_pairs.iter().for_each(|(from, until, pair)| ballot.hold_pair(1, *from..*until, *pair));
+        for (row, column) in &person.pairs {
+            ballot.mark_pair(2, *row, *column);
+            ballot.mark_pair(3, *row, *column);
+        }
         person.visits.iter().for_each(|place| ballot.visit(*place));
         ballot.remember(person.remembered);
         let said = counters.close_ballot();
@@ -128,12 +160,62 @@ proptest! {
         let counted: BTreeMap<u64, (u64, u64)> =
             sparse[0].devices.iter().map(|(key, all)| (*key, (all.devices, all.weight))).collect();
         prop_assert_eq!(counted, by_key);
+        pairs_are_what_sets_say(&people, &sparse)?;
     }
+}
+
+/// What is counted of each of these, and what it weighs.
+fn tallied<K: Ord>(people: &[Person], of: BTreeSet<(K, usize)>) -> BTreeMap<K, (u64, u64)> {
+    let mut all = BTreeMap::new();
+    for (key, who) in of {
+        let sum: &mut (u64, u64) = all.entry(key).or_default();
+        *sum = (sum.0 + 1, sum.1 + u64::from(people[who].weight));
+    }
+    all
+}
+
+/// A pair that is held at a time is one person's, and who has several pairs is counted once in each that lies above any.
+fn pairs_are_what_sets_say(people: &[Person], sparse: &[SparseTable]) -> Result<(), TestCaseError> {
+    let (rows, columns) = trees();
+    let (mut held, mut by_row, mut by_both) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+    for (who, person) in people.iter().enumerate() {
+        let mut told = 0;
+        for (from, until, pair) in &person.held_pairs {
+            for time in told.max(*from)..*until {
+                held.entry((time, who)).or_insert(*pair);
+            }
+            told = if *from < *until { told.max(*until) } else { told };
+        }
+        for (row, column) in &person.pairs {
+            for row in rows.chain(*row) {
+                by_row.insert(((row, *column), who));
+                by_both.extend(columns.chain(*column).map(|column| ((row, column), who)));
+            }
+        }
+    }
+    let somebody =
+        |(key, all): (u64, Tallied)| (all.devices > 0).then_some((unpair(key), (all.devices, all.weight)));
+    for (table, columns, expected) in [(2, None, by_row), (3, Some(&*columns), by_both)] {
+        let counted: BTreeMap<_, _> =
+            sparse[table].distinct(&rows, columns).into_iter().filter_map(somebody).collect();
+        prop_assert_eq!(counted, tallied(people, expected));
+    }
+    let expected = tallied(people, held.into_iter().map(|((time, who), pair)| ((time, pair), who)).collect());
+    let by_time = sparse[1].by_time(TIMES_OF_PAIRS).into_iter().enumerate();
+    let counted: Vec<_> = by_time
+        .flat_map(|(time, atoms)| {
+            atoms.into_iter().filter_map(somebody).map(move |(pair, all)| ((time, pair), all))
+        })
+        .collect();
+    let by_pair: BTreeMap<_, _> = counted.iter().copied().collect();
+    prop_assert_eq!(counted.len(), by_pair.len(), "each pair once at each time");
+    prop_assert_eq!(by_pair, expected);
+    Ok(())
 }
 
 #[test]
 fn the_last_person_of_a_thread_is_counted_and_one_more_refused() {
-    let mut counters = Counters::new(&[Shape::marked(Grid::new(1, 1))], 0, true);
+    let mut counters = Counters::new(&[Shape::marked(Grid::new(1, 1))], &[], true);
     counters.person = u32::MAX - 1;
     let mut ballot = counters.next_ballot();
     ballot.weigh(u32::MAX);
@@ -160,7 +242,9 @@ fn no_count_of_a_thread_can_wrap() {
 fn what_does_not_exist_is_not_marked() {
     let refused = |does: fn(&mut Ballot<'_>)| {
         let grid = Grid::new(2, 3);
-        let mut counters = Counters::new(&[Shape::marked(grid), Shape::held(grid)], 1, false);
+        let above = SparseShape::Above { rows: trees().0, columns: None };
+        let sparse = [SparseShape::Keys, SparseShape::Held { times: 2 }, above];
+        let mut counters = Counters::new(&[Shape::marked(grid), Shape::held(grid)], &sparse, false);
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| does(&mut counters.next_ballot()))).is_err()
     };
     assert!(!refused(|ballot| ballot.mark(0, 1, 2)) && !refused(|ballot| ballot.hold(1, 0..2, 2)));
@@ -168,7 +252,16 @@ fn what_does_not_exist_is_not_marked() {
     assert!(refused(|ballot| ballot.mark(1, 0, 0)), "what is held is not marked");
     assert!(refused(|ballot| ballot.hold(0, 0..1, 0)), "what is marked is not held");
     assert!(refused(|ballot| ballot.hold(1, 0..3, 0)) && refused(|ballot| ballot.hold(1, 0..1, 3)));
-    assert!(refused(|ballot| ballot.mark_key(1, 0)));
+    assert!(!refused(|ballot| ballot.mark_key(0, 0)) && refused(|ballot| ballot.mark_key(3, 0)));
+    assert!(!refused(|ballot| ballot.hold_pair(1, 0..2, (0, 0))));
+    assert!(refused(|ballot| ballot.hold_pair(1, 0..3, (0, 0))), "there are two times");
+    assert!(!refused(|ballot| ballot.mark_pair(2, 11, 0)));
+    assert!(refused(|ballot| ballot.mark_key(1, 0)) && refused(|ballot| ballot.mark_key(2, 0)));
+    assert!(refused(|ballot| ballot.mark_pair(0, 0, 0)) && refused(|ballot| ballot.mark_pair(1, 0, 0)));
+    assert!(
+        refused(|ballot| ballot.hold_pair(0, 0..1, (0, 0)))
+            && refused(|ballot| ballot.hold_pair(2, 0..1, (0, 0)))
+    );
 }
 
 #[test]

@@ -218,7 +218,8 @@ fn both(steps: &[Step], versions: usize, files: usize, memory: usize) -> (Open, 
     let ids: Vec<[u8; 4]> = HOMES.into_iter().flat_map(of_shard).collect();
     let frame = Frame { from_us: 0, until_us: UNTIL_US, hold_us: HOLD_US, versions, files, memory };
     let reader = Reader { steps, ids: &ids };
-    let sitting = Sitting { sparse: 2, ..Sitting::of(&[], &subscribers) };
+    let sitting =
+        Sitting { sparse: &[SparseShape::Keys, SparseShape::Keys], ..Sitting::of(&[], &subscribers) };
     let visit = |trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>| {
         for sighting in trajectory.sightings() {
             ballot.mark_key(0, slot(sighting.at_us, sighting.cell.0));
@@ -371,7 +372,7 @@ fn every_row_of_who_is_turned_away_is_told_of_and_none_is_counted() {
         let Ok((mut crowd, turned)) = gathered;
         assert_eq!(turned, (0..3_000).filter(|row| (1..4).contains(&(row % 5))).collect::<Vec<usize>>());
         crowd.frame.files = 1;
-        let sitting = Sitting { sparse: 1, ..Sitting::of(&[], &subscribers) };
+        let sitting = Sitting { sparse: &[SparseShape::Keys], ..Sitting::of(&[], &subscribers) };
         let counted = crowd.count(
             &sitting,
             |cell, _| Some(cell),
@@ -381,7 +382,7 @@ fn every_row_of_who_is_turned_away_is_told_of_and_none_is_counted() {
                 ballot.mark_key(0, 7);
             },
         );
-        assert_eq!((counted.devices, counted.sparse[0].devices[&7].devices), (2, 2));
+        assert_eq!((counted.devices, counted.sparse[0].devices[0].1.devices), (2, 2));
     }
 }
 
@@ -432,7 +433,7 @@ fn what_a_sieve_takes_out_is_told_by_reason_and_file_and_counted_nowhere() {
         model.events.iter().filter(|(_, _, c, f)| (*c, *f) == (cell, file)).count() as u64
     };
     let expected = |cell| (0..4).map(|file| of_file(file, cell)).collect::<Vec<_>>();
-    let sitting = Sitting { sparse: 1, ..Sitting::of(&[], &subscribers) };
+    let sitting = Sitting { sparse: &[SparseShape::Keys], ..Sitting::of(&[], &subscribers) };
     let counted = crowd.count(
         &sitting,
         |cell, _| Some(cell),

@@ -47,7 +47,7 @@ fn run(told: &Told, guard: &GuestGuard<'_>, k: u64) -> Protected {
     let mut residence = SparseTable::default();
     for (member, class, devices) in told.residence.iter().filter(|told| told.2 > 0) {
         let member = u32::try_from(*member).expect("few");
-        residence.devices.insert(key(0, member, *class), Tallied { devices: *devices, weight: devices * 3 });
+        residence.devices.push((key(0, member, *class), Tallied { devices: *devices, weight: devices * 3 }));
     }
     let counted = Counted {
         devices: 0,

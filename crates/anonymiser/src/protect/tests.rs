@@ -1,10 +1,12 @@
 //! What leaves through the exit, beside what the rules say of it, on tables small enough to be read.
 
+use std::ops::AddAssign;
+
 use proptest::prelude::*;
 use throng_schema::{Level, PlaceId, PlaceRow};
 
 use super::*;
-use crate::{policy::Threshold, suppress::Safety};
+use crate::{count_table::Tallied, policy::Threshold, suppress::Safety, upwards};
 
 const K: u64 = 10;
 
@@ -653,11 +655,12 @@ fn axis() -> Axis {
 const LEAVES: std::ops::Range<u32> = 3..7;
 
 fn sparse(numbers: impl IntoIterator<Item = (u64, u64)>) -> SparseTable {
-    let mut table = SparseTable::default();
-    for (key, devices) in numbers.into_iter().filter(|(_, devices)| *devices > 0) {
-        *table.devices.entry(key).or_default() += Tallied { devices, weight: devices * 3 };
+    let somebody = numbers.into_iter().filter(|(_, devices)| *devices > 0);
+    let tallied = somebody.map(|(key, devices)| (key, Tallied { devices, weight: devices * 3 }));
+    SparseTable {
+        devices: upwards::in_order(tallied.collect(), Tallied::add_assign),
+        ..SparseTable::default()
     }
-    table
 }
 
 /// What is shown of some pairs, by time, row and column.
