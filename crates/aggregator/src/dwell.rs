@@ -36,26 +36,46 @@ impl Dwell {
         Self { table: shapes.len() - 1 }
     }
 
-    /// One person's stays that overlap the day: what they add up to in every place.
-    pub(crate) fn mark(&self, stays: &[Stay], day: &Day, tree: &PlaceTree, ballot: &mut Ballot<'_>) {
-        let cut = |stay: &Stay| (stay.place, stay.until_us.min(day.end_us) - stay.from_us.max(day.start_us));
-        let here = added_up(stays.iter().map(cut).collect());
-        let around = here.iter().flat_map(|(place, us)| tree.around(*place).map(|around| (around, *us)));
-        for (place, spent_us) in added_up(around.collect()) {
-            ballot.mark(self.table, 0, place.index() * CLASSES.len() + class_of(spent_us));
+    /// One person's time on the day in every place.
+    pub(crate) fn mark(&self, spent: &[(PlaceId, i64)], ballot: &mut Ballot<'_>) {
+        for (place, spent_us) in spent {
+            ballot.mark(self.table, 0, place.index() * CLASSES.len() + class_of(*spent_us));
         }
     }
 }
 
+/// The time that one person spent in places of a day: room for one after the other.
+#[derive(Default)]
+pub(crate) struct Spent {
+    postal_codes: Vec<(PlaceId, i64)>,
+    /// The same by places of every level, each once, in order.
+    pub(crate) places: Vec<(PlaceId, i64)>,
+}
+
+impl Spent {
+    /// Adds up one person's stays that overlap the day.
+    pub(crate) fn add_up(&mut self, stays: &[Stay], day: &Day, tree: &PlaceTree) {
+        let Self { postal_codes, places } = self;
+        let cut = |stay: &Stay| (stay.place, stay.until_us.min(day.end_us) - stay.from_us.max(day.start_us));
+        postal_codes.clear();
+        postal_codes.extend(stays.iter().map(cut));
+        add_up(postal_codes);
+        places.clear();
+        for (postal_code, us) in postal_codes.iter() {
+            places.extend(tree.around(*postal_code).map(|around| (around, *us)));
+        }
+        add_up(places);
+    }
+}
+
 /// Each place once, with all the time there.
-fn added_up(mut spent: Vec<(PlaceId, i64)>) -> Vec<(PlaceId, i64)> {
+fn add_up(spent: &mut Vec<(PlaceId, i64)>) {
     spent.sort_unstable();
     spent.dedup_by(|later, first| {
         let same = later.0 == first.0;
         first.1 += if same { later.1 } else { 0 };
         same
     });
-    spent
 }
 
 #[cfg(test)]
@@ -65,10 +85,13 @@ mod tests {
     #[test]
     fn each_place_has_all_its_time_once() {
         let place = PlaceId;
-        let spent =
+        let mut spent =
             vec![(place(2), 5), (place(1), 7), (place(2), i64::MAX - 11), (place(1), 1), (place(2), 6)];
-        assert_eq!(added_up(spent), [(place(1), 8), (place(2), i64::MAX)]);
-        assert_eq!(added_up(Vec::new()), []);
+        add_up(&mut spent);
+        assert_eq!(spent, [(place(1), 8), (place(2), i64::MAX)]);
+        spent.clear();
+        add_up(&mut spent);
+        assert_eq!(spent, []);
     }
 
     #[test]

@@ -6,12 +6,12 @@ use throng_anonymiser::{
     Axis, Ballot, Carried, Counted, Crowd, Exit, Found, Guard, Lattice, PairGuard, Protected, Shape, Sift,
     Sighting, Sitting, SparseShape, Subscribers, Trajectory,
 };
-use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceId, PlaceTree, Ticks};
+use throng_schema::{Calendar, CellPlan, Day, Level, Occasion, PlaceTree, Ticks};
 pub use throng_schema::{Report, UnknownReport};
 
 use crate::{
     areas::Areas,
-    dwell::{self, Dwell},
+    dwell::{self, Dwell, Spent},
     expansion::{Expansion, Weights},
     flows::Flows,
     frequency,
@@ -67,9 +67,15 @@ pub struct Today<'a> {
     seen: Seen,
 }
 
+/// Room for one person after the other, so that none has to be made.
+#[derive(Default)]
+struct OnePerson {
+    stays: Vec<Stay>,
+    spent: Spent,
+}
+
 thread_local! {
-    /// Room for the stays of one person after the other, so that none has to be made.
-    static ROOM: Cell<Vec<Stay>> = const { Cell::new(Vec::new()) };
+    static ROOM: Cell<OnePerson> = Cell::default();
 }
 
 /// A table of a day by its name: among the dense ones, or among the sparse ones.
@@ -421,12 +427,13 @@ impl Today<'_> {
         ROOM.set(room);
     }
 
-    fn visit_in(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>, room: &mut Vec<Stay>) {
+    fn visit_in(&self, trajectory: &Trajectory<'_>, ballot: &mut Ballot<'_>, room: &mut OnePerson) {
         let Self { reports, calendar, tables, .. } = self;
         self.seen.add(trajectory.sightings(), self.day());
         reports.weigh(trajectory, ballot);
         let (start_us, end_us) = (calendar.start_us(), calendar.end_us());
-        let all = self.stays(trajectory, ballot, room);
+        let OnePerson { stays, spent } = room;
+        let all = self.stays(trajectory, ballot, stays);
         if start_us == end_us {
             // A date that the zone has skipped: nobody was anywhere on it.
             ballot.remember(trajectory.remembered().flatten());
@@ -452,26 +459,15 @@ impl Today<'_> {
                 residence.mark(stay, class, calendar, ballot);
             }
         }
-        if reports.makes(Report::Frequency) {
-            self.visited(today).iter().for_each(|place| ballot.visit(place.0));
+        if tables.dwell.is_some() || reports.makes(Report::Frequency) {
+            spent.add_up(today, self.day(), &reports.tree);
         }
         if let Some(dwell) = &tables.dwell {
-            dwell.mark(today, self.day(), &reports.tree, ballot);
+            dwell.mark(&spent.places, ballot);
         }
-    }
-}
-
-impl Today<'_> {
-    /// The places of these stays, of all levels, each once.
-    fn visited(&self, stays: &[Stay]) -> Vec<PlaceId> {
-        let mut visited: Vec<PlaceId> = stays.iter().map(|stay| stay.place).collect();
-        visited.sort_unstable();
-        visited.dedup();
-        let around = visited.iter().flat_map(|place| self.reports.tree.around(*place));
-        let mut visited: Vec<PlaceId> = around.copied().collect();
-        visited.sort_unstable();
-        visited.dedup();
-        visited
+        if reports.makes(Report::Frequency) {
+            spent.places.iter().for_each(|(place, _)| ballot.visit(place.0));
+        }
     }
 }
 
