@@ -76,8 +76,11 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         let protected = exit.protect(tables, &today.guards(), sparse, &today.pair_guards()); // small groups end here
         today.keep(&protected, &mut exit);
         watch.end("protect", Some(&title));
-        release.day(&today, &protected).map_err(release_failure)?;
-        witnesses.add(&today, &protected.witnesses).map_err(Failure::failed)?;
+        let (released, witnessed) = rayon::join(
+            || release.day(&today, &protected).map_err(release_failure),
+            || witnesses.add(&today, &protected.witnesses).map_err(Failure::failed),
+        );
+        released.and(witnessed)?;
         let cells = summary.add(&today, &protected, expansion).map_err(Failure::failed)?;
         kept.add(&today, &protected, expansion);
         watch.end("write", Some(&title));

@@ -3,10 +3,7 @@
 //! An occasion may hold part of a postal code. What lies outside it could then be found by subtraction, so presence is
 //! counted by parts, and a part is protected like a place, though no report shows it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 
 use jiff::{Timestamp, ToSpan};
 use throng_anonymiser::Lattice;
@@ -94,9 +91,13 @@ impl Areas {
             && parts(inner).iter().all(|part| parts(outer).contains(part))
     }
 
-    /// The part that is counted in each slot.
-    pub(crate) fn parts_by_slot(&self) -> HashMap<usize, u32> {
-        (0..).take(self.parts.len()).map(|part: u32| (self.lattice.slot(part as usize), part)).collect()
+    /// The place whose part is counted in each slot, none where no part is.
+    pub(crate) fn places_by_slot(&self) -> Vec<Option<PlaceId>> {
+        let mut places = vec![None; self.lattice.slots()];
+        for (part, here) in self.parts.iter().enumerate() {
+            places[self.lattice.slot(part)] = Some(here.place);
+        }
+        places
     }
 
     /// Where the column of an occasion is, behind those of all places.

@@ -1,7 +1,6 @@
 //! The witnesses of a run's certificates, in the ledger: why no withheld number can be shown to be small.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -107,23 +106,35 @@ impl WitnessFile {
 /// Witnesses by postal code, for an occasion may have cut one into parts: the first of a time names whatever is
 /// anywhere, the others the postal codes of which any part differs from it.
 fn by_place<'w>(areas: &Areas, witnesses: &'w [Witness]) -> Vec<(&'w Witness, Vec<(PlaceId, u64)>)> {
-    let parts = areas.parts_by_slot();
-    let of_slot = |slot: &usize| parts.get(slot).map(|part| areas.place_of(*part));
+    let of_slot = areas.places_by_slot();
     // The parts of each postal code, by slot.
-    let mut slots: BTreeMap<PlaceId, Vec<usize>> = BTreeMap::new();
-    for (slot, part) in &parts {
-        slots.entry(areas.place_of(*part)).or_default().push(*slot);
+    let mut slots: Vec<Vec<usize>> = Vec::new();
+    for (slot, place) in
+        of_slot.iter().enumerate().filter_map(|(slot, place)| place.map(|place| (slot, place)))
+    {
+        slots.resize(slots.len().max(place.index() + 1), Vec::new());
+        slots[place.index()].push(slot);
     }
-    let mut base: HashMap<usize, u64> = HashMap::new();
+    // What the first of the time says of each slot, and what the witness at hand says.
+    let (mut base, mut here) = (vec![0; of_slot.len()], vec![0; of_slot.len()]);
     let named = |witness: &'w Witness| {
-        let here: HashMap<usize, u64> = witness.devices.iter().copied().collect();
-        if witness.number == 0 {
-            base.clone_from(&here);
+        let first = witness.number == 0;
+        if first {
+            here.fill(0);
         }
-        let places: BTreeSet<PlaceId> = here.keys().filter_map(of_slot).collect();
-        let devices = |slot: &usize| here.get(slot).or_else(|| base.get(slot)).copied().unwrap_or_default();
-        let sum = |place: PlaceId| (place, slots[&place].iter().map(devices).sum());
-        (witness, places.into_iter().map(sum).collect())
+        witness.devices.iter().for_each(|(slot, devices)| here[*slot] = *devices);
+        let mut places: Vec<PlaceId> =
+            witness.devices.iter().filter_map(|(slot, _)| of_slot[*slot]).collect();
+        places.sort_unstable();
+        places.dedup();
+        let sum = |place: PlaceId| (place, slots[place.index()].iter().map(|slot| here[*slot]).sum());
+        let devices = places.into_iter().map(sum).collect();
+        if first {
+            base.clone_from(&here);
+        } else {
+            witness.devices.iter().for_each(|(slot, _)| here[*slot] = base[*slot]);
+        }
+        (witness, devices)
     };
     witnesses.iter().map(named).collect()
 }
