@@ -341,6 +341,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Contestant {
     /// Bare decoding of the three columns
     Floor,
+    /// The least of a run: decoded, kept with their person, counted once; nothing asked or checked
+    Least,
     /// Presence and visitors, a whole run
     Throng,
     /// The same on one thread

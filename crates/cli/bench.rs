@@ -2,6 +2,7 @@
 
 mod chart;
 mod floor;
+mod least;
 
 use std::{
     fs::{self, File},
@@ -202,10 +203,11 @@ impl<'a> Track<'a> {
         }
         let start = Instant::now();
         let memory_peak_bytes = match contestant {
-            Contestant::Floor => {
+            Contestant::Floor | Contestant::Least => {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
                 let start = Instant::now();
-                pool.install(|| floor::decode(&self.files))?;
+                let work = if contestant == Contestant::Floor { floor::decode } else { least::run };
+                pool.install(|| work(&self.files))?;
                 let seconds = start.elapsed().as_secs_f64();
                 return Ok((Lap { seconds, memory_peak_bytes: None }, None));
             }
@@ -440,6 +442,7 @@ impl Contestant {
     fn what(self) -> &'static str {
         match self {
             Self::Floor => "bare decoding of three columns",
+            Self::Least => "the least of a run: decoded, laid together by person, counted once",
             Self::Throng => "Throng, presence and visitors",
             Self::OneThread => "Throng, the same on one thread",
             Self::AllReports => "Throng, all reports",
@@ -455,7 +458,7 @@ impl Contestant {
 
     fn peer(self) -> Option<Peer> {
         let (script, module, flags): (_, _, &[&str]) = match self {
-            Self::Floor | Self::Throng | Self::OneThread | Self::AllReports => return None,
+            Self::Floor | Self::Least | Self::Throng | Self::OneThread | Self::AllReports => return None,
             Self::DuckdbPlain => ("duckdb_presence.py", "duckdb", &["--key", "string", "--count", "join"]),
             Self::Duckdb => ("duckdb_presence.py", "duckdb", &["--key", "string"]),
             Self::DuckdbHashed => ("duckdb_presence.py", "duckdb", &["--key", "hash"]),

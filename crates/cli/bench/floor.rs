@@ -19,20 +19,20 @@ use parquet::arrow::{
 };
 
 /// The columns of an event.
-const COLUMNS: [&str; 3] = ["event_time", "subscriber_id", "cell_id"];
+pub(crate) const COLUMNS: [&str; 3] = ["event_time", "subscriber_id", "cell_id"];
 
 /// Rows decoded, and bytes decompressed, at a time.
-const BATCH_ROWS: usize = 8_192;
-const BLOCK_BYTES: usize = 1 << 17;
+pub(crate) const BATCH_ROWS: usize = 8_192;
+pub(crate) const BLOCK_BYTES: usize = 1 << 17;
 
 /// A part of the work that one thread does.
-enum Task {
+pub(crate) enum Task {
     RowGroup(PathBuf, ArrowReaderMetadata, usize),
     Text(PathBuf),
 }
 
-/// Decodes every file on as many threads as the current pool has; gives the rows, or the lines, headers among them.
-pub(crate) fn decode(files: &[PathBuf]) -> anyhow::Result<u64> {
+/// What the threads share out: row groups, or whole files of text.
+pub(crate) fn tasks(files: &[PathBuf]) -> anyhow::Result<Vec<Task>> {
     let mut tasks = Vec::new();
     for path in files {
         if path.extension().is_some_and(|ending| ending == "parquet") {
@@ -44,6 +44,12 @@ pub(crate) fn decode(files: &[PathBuf]) -> anyhow::Result<u64> {
             tasks.push(Task::Text(path.clone()));
         }
     }
+    Ok(tasks)
+}
+
+/// Decodes every file on as many threads as the current pool has; gives the rows, or the lines, headers among them.
+pub(crate) fn decode(files: &[PathBuf]) -> anyhow::Result<u64> {
+    let tasks = tasks(files)?;
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Ok(0)));
     rayon::broadcast(|_| {
         while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -72,13 +78,18 @@ fn row_group(path: &Path, metadata: &ArrowReaderMetadata, group: usize) -> anyho
     Ok(rows)
 }
 
-fn text(path: &Path) -> anyhow::Result<u64> {
+/// The text of a file, decompressed by its ending.
+pub(crate) fn decompress(path: &Path) -> anyhow::Result<Box<dyn Read>> {
     let file = BufReader::with_capacity(BLOCK_BYTES, File::open(path)?);
-    let mut reader: Box<dyn Read> = match path.extension().and_then(|ending| ending.to_str()) {
+    Ok(match path.extension().and_then(|ending| ending.to_str()) {
         Some("gz") => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         Some("zst") => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
         _ => Box::new(file),
-    };
+    })
+}
+
+fn text(path: &Path) -> anyhow::Result<u64> {
+    let mut reader = decompress(path)?;
     let (mut block, mut rows, mut fields) = (vec![0; BLOCK_BYTES], 0_u64, 0_u64);
     loop {
         let read = match reader.read(&mut block) {
