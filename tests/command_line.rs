@@ -93,14 +93,14 @@ fn a_bench_times_runs_and_the_floor_and_draws_them() {
     for format in ["parquet", "csv-gz"] {
         let out = folder.path().join(format);
         let size = ["--subscribers", "400", "--events-per-day", "20", "--cells", "200", "--rounds", "2"];
-        let only = ["--format", format, "--only", "floor,throng,one-thread,all-reports"];
+        let only = ["--format", format, "--only", "floor,least,throng,one-thread,all-reports"];
         let output =
             throng().args(["bench", "--out"]).arg(&out).args(size).args(only).output().expect("runs");
         succeeded(&output);
         let read = |name: &str| fs::read_to_string(out.join(name)).expect("written");
         let json: serde_json::Value = serde_json::from_str(&read("bench.json")).expect("JSON");
         let entries = json["entries"].as_array().expect("entries");
-        assert_eq!(entries.len(), 4, "{json}");
+        assert_eq!(entries.len(), 5, "{json}");
         assert!(entries.iter().all(|entry| entry["laps"].as_array().is_some_and(|laps| laps.len() == 2)));
         assert!(json["events"].as_u64().is_some_and(|events| events > 4_000));
         assert!(read("bench.md").contains("Throng, all reports") && read("bench.svg").contains("<svg"));

@@ -46,6 +46,8 @@ struct Shard {
     /// person is entered anew with each row, or with the first of each dictionary, so the number is never far from the
     /// end of the list; and a block is begun anew before the list has grown by more than its events.
     persons: Vec<u64>,
+    /// The last of them, where it can be asked for without a look at the end of the list, which is seldom in a cache.
+    last: u64,
     /// The mobile country code of the home network of each entry, as far as rows told one: the smallest, where they
     /// differ, so that it does not depend on their order. It may be shorter than the list.
     homes: Vec<u16>,
@@ -79,8 +81,9 @@ impl Shard {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "number_of tells the rest")]
     fn enter(&mut self, person: u64) -> u16 {
-        if self.persons.last() != Some(&person) {
+        if self.last != person || self.persons.is_empty() {
             self.persons.push(person);
+            self.last = person;
         }
         (self.persons.len() - 1) as u16
     }

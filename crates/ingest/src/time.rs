@@ -119,12 +119,14 @@ pub(crate) struct TimeReader {
     epoch_unit: Option<EpochUnit>,
     /// Two, so that rows to both sides of a change of the clock do not drive each other out.
     stretches: [Stretch; 2],
+    /// The last date that was written in full, `2026-10-15`, and its midnight on whatever clock: rows of a file are of few.
+    date: ([u8; 10], i64),
 }
 
 impl TimeReader {
     pub(crate) fn new(zone: TimeZone, epoch_unit: Option<EpochUnit>) -> Self {
         let none = Stretch { local_us: 0..0, offset_us: 0 };
-        Self { zone, epoch_unit, stretches: [none.clone(), none] }
+        Self { zone, epoch_unit, stretches: [none.clone(), none], date: (*b"1970-01-01", 0) }
     }
 
     /// The moment at which the local clock shows this. Of two the earlier; a time that the clock skips is moved on by as much.
@@ -160,7 +162,7 @@ impl TimeReader {
         if text.is_empty() {
             return Moment::MISSING;
         }
-        if let Some(written) = written_in_full(text) {
+        if let Some(written) = self.written_in_full(text) {
             return match written.offset_us {
                 Some(offset_us) => Moment::at(written.local_us - offset_us),
                 None => self.local(written.local_us),
@@ -239,34 +241,41 @@ struct Written {
     offset_us: Option<i64>,
 }
 
-/// `2026-10-15T10:07:33`, with a blank for the T, a fraction, an offset: the shape that all but a few files have.
-#[inline]
-fn written_in_full(text: &[u8]) -> Option<Written> {
-    let (head, tail) = text.split_first_chunk::<19>()?;
-    let marks = head[4] == b'-'
-        && head[7] == b'-'
-        && matches!(head[10], b'T' | b' ')
-        && head[13] == b':'
-        && head[16] == b':';
-    if !marks {
-        return None;
+impl TimeReader {
+    /// `2026-10-15T10:07:33`, with a blank for the T, a fraction, an offset: the shape that all but a few files have.
+    #[inline]
+    fn written_in_full(&mut self, text: &[u8]) -> Option<Written> {
+        let (head, tail) = text.split_first_chunk::<19>()?;
+        let marks = matches!(head[10], b'T' | b' ') && head[13] == b':' && head[16] == b':';
+        if !marks {
+            return None;
+        }
+        let (date, _) = head.split_first_chunk::<10>()?;
+        if *date != self.date.0 {
+            self.date = (*date, date_us(date)?);
+        }
+        let two = |i: usize| digits(&[head[i], head[i + 1]]);
+        let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let (fraction_us, zone) = fraction(tail)?;
+        let seconds = hour * 3_600 + minute * 60 + second;
+        let local_us = self.date.1 + seconds * MICROS_PER_SECOND + fraction_us;
+        Some(Written { local_us, offset_us: offset(zone)? })
     }
-    let two = |i: usize| digits(&[head[i], head[i + 1]]);
-    let year = two(0)? * 100 + two(2)?;
-    let (month, day, hour, minute, second) = (two(5)?, two(8)?, two(11)?, two(14)?, two(17)?);
-    if hour > 23
-        || minute > 59
-        || second > 59
-        || !(1..=12).contains(&month)
-        || day < 1
-        || day > days_in(year, month)
-    {
-        return None;
-    }
-    let (fraction_us, zone) = fraction(tail)?;
-    let seconds = hour * 3_600 + minute * 60 + second;
-    let local_us = days_since_1970(year, month, day) * DAY_US + seconds * MICROS_PER_SECOND + fraction_us;
-    Some(Written { local_us, offset_us: offset(zone)? })
+}
+
+/// The midnight of a date, in microseconds since that of 1970-01-01 on the same clock.
+#[cold]
+fn date_us(date: &[u8; 10]) -> Option<i64> {
+    let two = |i: usize| digits(&[date[i], date[i + 1]]);
+    let (year, month, day) = (two(0)? * 100 + two(2)?, two(5)?, two(8)?);
+    let sound = date[4] == b'-'
+        && date[7] == b'-'
+        && (1..=12).contains(&month)
+        && (1..=days_in(year, month)).contains(&day);
+    sound.then(|| days_since_1970(year, month, day) * DAY_US)
 }
 
 #[inline]
@@ -278,6 +287,13 @@ fn digits(text: &[u8]) -> Option<i64> {
 #[inline]
 fn fraction(tail: &[u8]) -> Option<(i64, &[u8])> {
     let Some(tail) = tail.strip_prefix(b".") else { return Some((0, tail)) };
+    // Six digits are what most files have, where they have any.
+    if let Some((six, rest)) = tail.split_first_chunk::<6>()
+        && !rest.first().is_some_and(u8::is_ascii_digit)
+        && let Some(micros) = digits(six)
+    {
+        return Some((micros, rest));
+    }
     let length = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if length == 0 {
         return None;
