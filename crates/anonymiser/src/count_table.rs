@@ -406,7 +406,7 @@ impl Counter {
 struct SparseCounter {
     shape: SparseShape,
     counted: SparseTable,
-    fresh: Vec<(u64, Tallied)>,
+    fresh: Fresh,
     marked: Vec<u64>,
     /// The last person who held anything, and until what time.
     held: (u32, usize),
@@ -414,31 +414,86 @@ struct SparseCounter {
     shared: Vec<u16>,
 }
 
+/// What was written and is not counted yet.
+struct Fresh {
+    weighed: bool,
+    /// Keys that have a device more, and those that have one less, where nobody is weighed.
+    more: Vec<u64>,
+    less: Vec<u64>,
+    /// The same where people are.
+    weights: Pairs,
+}
+
+impl Fresh {
+    fn len(&self) -> usize {
+        self.more.len() + self.less.len() + self.weights.len()
+    }
+
+    /// One person more, who weighs so much.
+    #[inline]
+    fn add(&mut self, key: u64, weight: u64) {
+        if self.weighed {
+            self.weights.push((key, Tallied { devices: 1, weight }));
+        } else {
+            self.more.push(key);
+        }
+    }
+
+    /// One person less.
+    #[inline]
+    fn take_away(&mut self, key: u64, weight: u64) {
+        if self.weighed {
+            self.weights.push((key, Tallied { devices: 1, weight }.less()));
+        } else {
+            self.less.push(key);
+        }
+    }
+
+    /// Everything in order.
+    fn settle(&mut self, add: Add) -> Pairs {
+        let run = |keys: &mut Vec<u64>, by: fn(u64) -> Tallied| -> Pairs {
+            keys.sort_unstable();
+            let run = keys.chunk_by(|a, b| a == b).map(|same| (same[0], by(same.len() as u64))).collect();
+            keys.clear();
+            run
+        };
+        let more = run(&mut self.more, |devices| Tallied { devices, weight: 0 });
+        let less = run(&mut self.less, |devices| Tallied { devices, weight: 0 }.less());
+        merged(merged(more, less, add), in_order(std::mem::take(&mut self.weights), add), add)
+    }
+}
+
 /// The fewest entries that are sorted together: as many as the second-level cache holds.
-const FRESH: usize = 1 << 14;
+const FRESH: usize = 1 << 16;
 
 impl SparseCounter {
-    fn new(shape: SparseShape) -> Self {
+    fn new(shape: SparseShape, weighed: bool) -> Self {
         let of = match shape {
             SparseShape::Keys => Of::Keys,
             SparseShape::Held { .. } => Of::Times,
             SparseShape::Above { .. } => Of::Parts,
         };
-        let counted = SparseTable { of, devices: Vec::new() };
-        Self { shape, counted, fresh: Vec::new(), marked: Vec::new(), held: (0, 0), shared: Vec::new() }
+        Self {
+            shape,
+            counted: SparseTable { of, devices: Pairs::new() },
+            fresh: Fresh { weighed, more: Vec::new(), less: Vec::new(), weights: Pairs::new() },
+            marked: Vec::new(),
+            held: (0, 0),
+            shared: Vec::new(),
+        }
     }
 
     /// Counts what the present person has marked, once each.
-    fn close(&mut self, one: Tallied) {
+    fn close(&mut self, weight: u64) {
         let Self { shape, fresh, marked, shared, .. } = self;
         marked.sort_unstable();
         marked.dedup();
         match shape {
             SparseShape::Above { rows, columns } => {
-                count_above(fresh, marked, shared, (rows, columns.as_deref()), one)
+                count_above(fresh, marked, shared, (rows, columns.as_deref()), weight)
             }
             SparseShape::Keys | SparseShape::Held { .. } => {
-                fresh.extend(marked.iter().map(|key| (*key, one)))
+                marked.iter().for_each(|key| fresh.add(*key, weight))
             }
         }
         marked.clear();
@@ -451,9 +506,8 @@ impl SparseCounter {
     #[cold]
     fn settle(&mut self) {
         let add = self.counted.adding();
-        let fresh = in_order(std::mem::take(&mut self.fresh), add);
-        let counted = std::mem::take(&mut self.counted.devices);
-        self.counted.devices = merged(counted, fresh, add);
+        let fresh = self.fresh.settle(add);
+        self.counted.devices = merged(std::mem::take(&mut self.counted.devices), fresh, add);
     }
 
     fn into_table(mut self) -> SparseTable {
@@ -468,14 +522,14 @@ impl SparseCounter {
 /// are the ones whose row is a shared row or above it, and whose column is one shared with it or above: a staircase,
 /// of which the outer corners are taken away and the inner ones, which lie in two steps, are given back.
 fn count_above(
-    fresh: &mut Vec<(u64, Tallied)>,
+    fresh: &mut Fresh,
     pairs: &[u64],
     shared: &mut Vec<u16>,
     (rows, columns): (&Axis, Option<&Axis>),
-    one: Tallied,
+    weight: u64,
 ) {
     for (i, pair) in pairs.iter().enumerate() {
-        fresh.push((*pair, one));
+        fresh.add(*pair, weight);
         let (row, column) = nodes_of(*pair);
         // By how deep a row is that is shared: one more than how deep a column is that is shared beside it.
         shared.clear();
@@ -493,9 +547,9 @@ fn count_above(
         let mut before = 0;
         for (row, deepest) in rows.chain(row).zip(shared.iter().rev()) {
             if *deepest > before {
-                fresh.push((key(0, row, above(*deepest)), one.less()));
+                fresh.take_away(key(0, row, above(*deepest)), weight);
                 if before > 0 {
-                    fresh.push((key(0, row, above(before)), one));
+                    fresh.add(key(0, row, above(before)), weight);
                 }
                 before = *deepest;
             }
@@ -519,7 +573,7 @@ impl Counters {
     pub(crate) fn new(shapes: &[Shape], sparse: &[SparseShape], weighed: bool) -> Self {
         Self {
             tables: shapes.iter().map(|shape| Counter::new(*shape, weighed)).collect(),
-            sparse: sparse.iter().map(|shape| SparseCounter::new(shape.clone())).collect(),
+            sparse: sparse.iter().map(|shape| SparseCounter::new(shape.clone(), weighed)).collect(),
             person: 0,
             weight: 0,
             remembered: None,
@@ -539,9 +593,9 @@ impl Counters {
 
     /// Counts what the last ballot marked in sparse tables, once each; gives what to remember of the person.
     pub(crate) fn close_ballot(&mut self) -> Closed<'_> {
-        let one = Tallied { devices: 1, weight: u64::from(self.weight) };
-        self.count_marks(one.weight);
-        self.sparse.iter_mut().for_each(|counter| counter.close(one));
+        let weight = u64::from(self.weight);
+        self.count_marks(weight);
+        self.sparse.iter_mut().for_each(|counter| counter.close(weight));
         self.visited.sort_unstable();
         self.visited.dedup();
         Closed { remembered: self.remembered, weight: self.weight, visited: &self.visited }
@@ -669,10 +723,9 @@ impl Ballot<'_> {
             return;
         }
         counter.held = (person, until);
-        let one = Tallied { devices: 1, weight };
-        counter.fresh.push((key(from, row, column), one));
+        counter.fresh.add(key(from, row, column), weight);
         if until < all {
-            counter.fresh.push((key(until, row, column), one.less()));
+            counter.fresh.take_away(key(until, row, column), weight);
         }
     }
 

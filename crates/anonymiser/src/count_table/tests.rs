@@ -155,27 +155,31 @@ proptest! {
         let mut by_key: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
         for (key, who) in keys {
             let of_key = by_key.entry(key).or_default();
-            *of_key = (of_key.0 + 1, of_key.1 + u64::from(people[who].weight));
+            *of_key = (of_key.0 + 1, of_key.1 + if weighed { u64::from(people[who].weight) } else { 0 });
         }
         let counted: BTreeMap<u64, (u64, u64)> =
             sparse[0].devices.iter().map(|(key, all)| (*key, (all.devices, all.weight))).collect();
         prop_assert_eq!(counted, by_key);
-        pairs_are_what_sets_say(&people, &sparse)?;
+        pairs_are_what_sets_say(&people, &sparse, weighed)?;
     }
 }
 
 /// What is counted of each of these, and what it weighs.
-fn tallied<K: Ord>(people: &[Person], of: BTreeSet<(K, usize)>) -> BTreeMap<K, (u64, u64)> {
+fn tallied<K: Ord>(people: &[Person], of: BTreeSet<(K, usize)>, weighed: bool) -> BTreeMap<K, (u64, u64)> {
     let mut all = BTreeMap::new();
     for (key, who) in of {
         let sum: &mut (u64, u64) = all.entry(key).or_default();
-        *sum = (sum.0 + 1, sum.1 + u64::from(people[who].weight));
+        *sum = (sum.0 + 1, sum.1 + if weighed { u64::from(people[who].weight) } else { 0 });
     }
     all
 }
 
 /// A pair that is held at a time is one person's, and who has several pairs is counted once in each that lies above any.
-fn pairs_are_what_sets_say(people: &[Person], sparse: &[SparseTable]) -> Result<(), TestCaseError> {
+fn pairs_are_what_sets_say(
+    people: &[Person],
+    sparse: &[SparseTable],
+    weighed: bool,
+) -> Result<(), TestCaseError> {
     let (rows, columns) = trees();
     let (mut held, mut by_row, mut by_both) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for (who, person) in people.iter().enumerate() {
@@ -198,9 +202,10 @@ fn pairs_are_what_sets_say(people: &[Person], sparse: &[SparseTable]) -> Result<
     for (table, columns, expected) in [(2, None, by_row), (3, Some(&*columns), by_both)] {
         let counted: BTreeMap<_, _> =
             sparse[table].distinct(&rows, columns).into_iter().filter_map(somebody).collect();
-        prop_assert_eq!(counted, tallied(people, expected));
+        prop_assert_eq!(counted, tallied(people, expected, weighed));
     }
-    let expected = tallied(people, held.into_iter().map(|((time, who), pair)| ((time, pair), who)).collect());
+    let expected =
+        tallied(people, held.into_iter().map(|((time, who), pair)| ((time, pair), who)).collect(), weighed);
     let by_time = sparse[1].by_time(TIMES_OF_PAIRS).into_iter().enumerate();
     let counted: Vec<_> = by_time
         .flat_map(|(time, atoms)| {
