@@ -412,6 +412,7 @@ struct SparseCounter {
     held: (u32, usize),
     /// Room for [`count_above`].
     shared: Vec<u16>,
+    seen: Seen,
 }
 
 /// What was written and is not counted yet.
@@ -480,18 +481,20 @@ impl SparseCounter {
             marked: Vec::new(),
             held: (0, 0),
             shared: Vec::new(),
+            seen: Seen::default(),
         }
     }
 
     /// Counts what the present person has marked, once each.
     fn close(&mut self, weight: u64) {
-        let Self { shape, fresh, marked, shared, .. } = self;
+        let Self { shape, fresh, marked, shared, seen, .. } = self;
         marked.sort_unstable();
         marked.dedup();
         match shape {
-            SparseShape::Above { rows, columns } => {
-                count_above(fresh, marked, shared, (rows, columns.as_deref()), weight)
+            SparseShape::Above { rows, columns: Some(columns) } => {
+                count_above(fresh, marked, shared, (rows, columns), weight);
             }
+            SparseShape::Above { rows, columns: None } => count_above_rows(fresh, marked, seen, rows, weight),
             SparseShape::Keys | SparseShape::Held { .. } => {
                 marked.iter().for_each(|key| fresh.add(*key, weight))
             }
@@ -516,6 +519,35 @@ impl SparseCounter {
     }
 }
 
+/// Which rows a person was seen in already, of one column after the other.
+#[derive(Default)]
+struct Seen {
+    rows: Vec<u64>,
+    now: u64,
+}
+
+/// Counts pairs of one person: each counts in itself and in all rows above, and all of them together once in each.
+///
+/// So a pair adds one, and takes one away from the first row above it in which the person was seen already.
+fn count_above_rows(fresh: &mut Fresh, pairs: &mut [u64], seen: &mut Seen, rows: &Axis, weight: u64) {
+    seen.rows.resize(rows.len(), 0);
+    let column_of = |pair: &u64| nodes_of(*pair).1;
+    pairs.sort_unstable_by_key(column_of);
+    for of_column in pairs.chunk_by(|a, b| column_of(a) == column_of(b)) {
+        seen.now += 1;
+        for pair in of_column {
+            fresh.add(*pair, weight);
+            let (row, column) = nodes_of(*pair);
+            for row in rows.chain(row) {
+                if std::mem::replace(&mut seen.rows[row as usize], seen.now) == seen.now {
+                    fresh.take_away(key(0, row, column), weight);
+                    break;
+                }
+            }
+        }
+    }
+}
+
 /// Counts pairs of one person: each counts in itself and in all pairs above, and all of them together once in each.
 ///
 /// So a pair adds one, and takes one away from what lies above an earlier one too. Of the pairs above this one, those
@@ -525,7 +557,7 @@ fn count_above(
     fresh: &mut Fresh,
     pairs: &[u64],
     shared: &mut Vec<u16>,
-    (rows, columns): (&Axis, Option<&Axis>),
+    (rows, columns): (&Axis, &Axis),
     weight: u64,
 ) {
     for (i, pair) in pairs.iter().enumerate() {
@@ -536,14 +568,10 @@ fn count_above(
         shared.resize(usize::from(rows.depth(row)) + 1, 0);
         for earlier in &pairs[..i] {
             let (other_row, other_column) = nodes_of(*earlier);
-            let both = match columns {
-                Some(columns) => u16::from(columns.shared(column, other_column)) + 1,
-                None => u16::from(column == other_column),
-            };
             let deepest = &mut shared[usize::from(rows.shared(row, other_row))];
-            *deepest = both.max(*deepest);
+            *deepest = (*deepest).max(u16::from(columns.shared(column, other_column)) + 1);
         }
-        let above = |depth: u16| columns.map_or(column, |columns| columns.above(column, depth - 1));
+        let above = |depth: u16| columns.above(column, depth - 1);
         let mut before = 0;
         for (row, deepest) in rows.chain(row).zip(shared.iter().rev()) {
             if *deepest > before {
@@ -695,7 +723,8 @@ impl Ballot<'_> {
     }
 
     /// This person counts in a pair of nodes of a sparse table, and in every pair of which the row is that row or above
-    /// it, and so is the column. Saying so again, or of another pair below the same, changes nothing there.
+    /// it, and so is the column. Saying so again, or of another pair below the same, changes nothing there. Where there
+    /// is a tree of columns, each pair is compared with all others of the person, so they should be few.
     ///
     /// # Panics
     /// When the table does not exist, or is not one of pairs and what lies above them.

@@ -388,6 +388,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_before_changes_nothing() {
+        let texts = [
+            "2026-10-15T10:07:33",
+            "2026-10-15 23:59:59.5Z",
+            "2026-10-15T24:00:00",
+            "1970-01-01T00:00:00Z",
+            "2026-02-28T00:00:00",
+            "2026-02-29T00:00:00",
+            "2026-13-01T00:00:00",
+            "2026/10/15T10:07:33",
+            "9999-12-31T23:59:59Z",
+            "\0\0\0\0\0\0\0\0\0\0T10:07:33",
+            "",
+        ];
+        let mut reader = brussels();
+        for first in texts {
+            for second in texts {
+                reader.text(first.as_bytes());
+                assert_eq!(reader.text(second.as_bytes()), read(second), "{second} after {first}");
+            }
+        }
+        assert_eq!(read(texts[9]), Moment::MALFORMED, "no date at all");
+    }
+
+    #[test]
     fn what_is_finer_than_a_microsecond_is_floored() {
         assert_eq!(read("2026-10-15T08:07:33.1234569Z"), at("2026-10-15T08:07:33.123456Z"));
         assert_eq!(read("1969-12-31T23:59:59.9999999Z").micros(), -1);
