@@ -341,7 +341,7 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Contestant {
     /// Bare decoding of the three columns
     Floor,
-    /// The least of a run: decoded, kept with their person, counted once; nothing asked or checked
+    /// The least of a run: events decoded, kept, laid together by person, counted; nothing asked or checked
     Least,
     /// Presence and visitors, a whole run
     Throng,

@@ -442,7 +442,7 @@ impl Contestant {
     fn what(self) -> &'static str {
         match self {
             Self::Floor => "bare decoding of three columns",
-            Self::Least => "the least of a run: decoded, laid together by person, counted once",
+            Self::Least => "the least of a run: events decoded, kept, laid together by person, counted",
             Self::Throng => "Throng, presence and visitors",
             Self::OneThread => "Throng, the same on one thread",
             Self::AllReports => "Throng, all reports",

@@ -76,6 +76,7 @@ fn pipeline(plan: &Plan) -> Result<(), Failure> {
         let protected = exit.protect(tables, &today.guards(), sparse, &today.pair_guards()); // small groups end here
         today.keep(&protected, &mut exit);
         watch.end("protect", Some(&title));
+        // Neither looks at what the other writes.
         let (released, witnessed) = rayon::join(
             || release.day(&today, &protected).map_err(release_failure),
             || witnesses.add(&today, &protected.witnesses).map_err(Failure::failed),

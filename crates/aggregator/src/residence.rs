@@ -112,6 +112,7 @@ impl Residence {
     /// The stay must overlap the day.
     pub(crate) fn mark(&self, stay: &Stay, class: u32, calendar: &Calendar, ballot: &mut Ballot<'_>) {
         let (hours, place) = (calendar.hours(), node(stay.place));
+        debug_assert!(stay.from_us < calendar.end_us() && stay.until_us > calendar.start_us());
         ballot.hold_pair(
             self.present,
             hours.before(stay.from_us)..hours.before(stay.until_us),

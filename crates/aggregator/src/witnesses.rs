@@ -118,6 +118,7 @@ fn by_place<'w>(areas: &Areas, witnesses: &'w [Witness]) -> Vec<(&'w Witness, Ve
     // What the first of the time says of each slot, and what the witness at hand says.
     let (mut base, mut here) = (vec![0; of_slot.len()], vec![0; of_slot.len()]);
     let named = |witness: &'w Witness| {
+        debug_assert_eq!(witness.table, 0, "presence is the one table with witnesses");
         let first = witness.number == 0;
         if first {
             here.fill(0);

@@ -9,8 +9,8 @@ use throng_schema::Grid;
 
 use crate::{
     axis::Axis,
+    key::{key, nodes_of, parts_of},
     lattice::index,
-    protect::{key, nodes_of, parts_of},
     upwards::{Add, Pairs, along_columns, along_rows, in_order},
 };
 
@@ -85,8 +85,11 @@ pub enum SparseShape {
 pub struct SparseTable {
     pub(crate) of: Of,
     /// In the order of keys, each once.
-    pub(crate) devices: Vec<(u64, Tallied)>,
+    pub(crate) devices: Entries,
 }
+
+/// Counts by [`key`], or by whatever number else a report gives.
+type Entries = Vec<(u64, Tallied)>;
 
 /// What the entries of a sparse table say, by key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -232,24 +235,18 @@ impl SparseTable {
 
     /// The distinct people of each pair, and of all that lies above it; there is one time.
     pub(crate) fn distinct(&self, rows: &Axis, columns: Option<&Axis>) -> Pairs {
-        let pairs: Pairs = self.devices.iter().map(|(key, devices)| (parts_of(*key).1, *devices)).collect();
-        match self.of {
-            Of::Keys => pairs,
-            Of::Parts => {
-                let add: Add = Tallied::change;
-                let of_rows = along_rows(&pairs, rows, add);
-                match columns {
-                    Some(columns) => along_columns(&of_rows, columns, add),
-                    None => of_rows,
-                }
-            }
-            Of::Times => panic!("a table of times"),
+        assert_eq!(self.of, Of::Parts, "a table of pairs and what lies above them");
+        let parts: Pairs = self.devices.iter().map(|(key, devices)| (parts_of(*key).1, *devices)).collect();
+        let of_rows = along_rows(&parts, rows, self.adding());
+        match columns {
+            Some(columns) => along_columns(&of_rows, columns, self.adding()),
+            None => of_rows,
         }
     }
 }
 
 /// Two lists in order as one.
-fn merged(a: Vec<(u64, Tallied)>, b: Vec<(u64, Tallied)>, add: Add) -> Vec<(u64, Tallied)> {
+fn merged(a: Entries, b: Entries, add: Add) -> Entries {
     if a.is_empty() || b.is_empty() {
         return if a.is_empty() { b } else { a };
     }
@@ -422,7 +419,7 @@ struct Fresh {
     more: Vec<u64>,
     less: Vec<u64>,
     /// The same where people are.
-    weights: Pairs,
+    weights: Entries,
 }
 
 impl Fresh {
@@ -451,8 +448,8 @@ impl Fresh {
     }
 
     /// Everything in order.
-    fn settle(&mut self, add: Add) -> Pairs {
-        let run = |keys: &mut Vec<u64>, by: fn(u64) -> Tallied| -> Pairs {
+    fn settle(&mut self, add: Add) -> Entries {
+        let run = |keys: &mut Vec<u64>, by: fn(u64) -> Tallied| -> Entries {
             keys.sort_unstable();
             let run = keys.chunk_by(|a, b| a == b).map(|same| (same[0], by(same.len() as u64))).collect();
             keys.clear();
@@ -465,7 +462,7 @@ impl Fresh {
 }
 
 /// The fewest entries that are sorted together: as many as the second-level cache holds.
-const FRESH: usize = 1 << 16;
+const FRESH: usize = if cfg!(test) { 4 } else { 1 << 16 };
 
 impl SparseCounter {
     fn new(shape: SparseShape, weighed: bool) -> Self {
@@ -476,8 +473,8 @@ impl SparseCounter {
         };
         Self {
             shape,
-            counted: SparseTable { of, devices: Pairs::new() },
-            fresh: Fresh { weighed, more: Vec::new(), less: Vec::new(), weights: Pairs::new() },
+            counted: SparseTable { of, devices: Entries::new() },
+            fresh: Fresh { weighed, more: Vec::new(), less: Vec::new(), weights: Entries::new() },
             marked: Vec::new(),
             held: (0, 0),
             shared: Vec::new(),
@@ -727,11 +724,18 @@ impl Ballot<'_> {
     /// is a tree of columns, each pair is compared with all others of the person, so they should be few.
     ///
     /// # Panics
-    /// When the table does not exist, or is not one of pairs and what lies above them.
+    /// When the table, the row or the column does not exist, or the table is not one of pairs and what lies above them.
     #[inline]
     pub fn mark_pair(&mut self, table: usize, row: u32, column: u32) {
         let counter = &mut self.0.sparse[table];
-        assert!(matches!(counter.shape, SparseShape::Above { .. }), "a table of pairs and what lies above");
+        let SparseShape::Above { rows, columns } = &counter.shape else {
+            panic!("a table of what lies above")
+        };
+        let there = |axis: &Axis, node: u32| (node as usize) < axis.len();
+        assert!(
+            there(rows, row) && columns.as_ref().is_none_or(|columns| there(columns, column)),
+            "no such node"
+        );
         counter.marked.push(key(0, row, column));
     }
 

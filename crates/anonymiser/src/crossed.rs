@@ -25,6 +25,7 @@ use siphasher::sip::SipHasher24;
 use crate::{
     axis::Axis,
     count_table::Tallied,
+    key::{pair, unpair},
     lattice::index,
     nested::tells_of_few,
     upwards::{Pairs, along_columns, along_rows, in_order},
@@ -37,20 +38,6 @@ pub(crate) enum Side {
     Sums,
     /// Each part is a group of distinct people within it.
     Nested,
-}
-
-/// A pair of nodes as one number, in the order of the first.
-#[inline]
-pub(crate) fn pair(a: u32, b: u32) -> u64 {
-    u64::from(a) << 32 | u64::from(b)
-}
-
-#[inline]
-pub(crate) fn unpair(key: u64) -> (u32, u32) {
-    (
-        u32::try_from(key >> 32).unwrap_or(u32::MAX),
-        u32::try_from(key & u64::from(u32::MAX)).unwrap_or(u32::MAX),
-    )
 }
 
 /// How one crossed table is to be protected.

@@ -11,10 +11,10 @@ use throng_schema::Grid;
 use crate::{
     axis::Axis,
     count_table::{CountTable, Counted},
-    crossed::{self, CrossedTable, Crossing, Number, Side, pair},
+    crossed::{self, CrossedTable, Crossing, Number, Side},
+    key::{pair, parts_of},
     lattice::index,
     policy::Policy,
-    protect::parts_of,
     protected_table::{Account, Cell, Protected, ProtectedPairs, ProtectedTable},
 };
 

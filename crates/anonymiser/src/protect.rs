@@ -4,7 +4,7 @@
 //! time is preferred at the next. Tables of distinct people, which do not add up, are protected as nested groups
 //! (`nested`), after the tables that they hold and that hold them.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range};
 
 use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
@@ -13,7 +13,8 @@ use throng_schema::{Grid, PlaceTree};
 use crate::{
     axis::Axis,
     count_table::{CountTable, Shape, SparseTable},
-    crossed::{self, CrossedTable, Crossing, Number, Side, pair, unpair},
+    crossed::{self, CrossedTable, Crossing, Number, Side},
+    key::{pair, unpair},
     lattice::{Lattice, index},
     nested::{self, Places},
     partition::{self, Partition},
@@ -102,30 +103,6 @@ pub enum PairGuard<'a> {
     },
     /// A table that only another guard looks at.
     Silent,
-}
-
-/// A time and a pair of nodes as the key of a sparse table: in the order of pairs, and of times of each.
-///
-/// # Panics
-/// When there are more than 256 times, or 2^28 nodes.
-#[inline]
-#[must_use]
-pub fn key(time: usize, row: u32, column: u32) -> u64 {
-    assert!(time < 1 << 8 && row < 1 << 28 && column < 1 << 28, "a key beyond its bits");
-    u64::from(row) << 36 | u64::from(column) << 8 | time as u64
-}
-
-/// The time of a key, and its pair.
-pub(crate) fn parts_of(key: u64) -> (usize, u64) {
-    let (row, column) = nodes_of(key);
-    (usize::try_from(key & 0xff).unwrap_or(usize::MAX), pair(row, column))
-}
-
-/// The nodes of a key.
-#[inline]
-pub(crate) fn nodes_of(key: u64) -> (u32, u32) {
-    let node = |bits: u64| u32::try_from(bits & ((1 << 28) - 1)).unwrap_or(u32::MAX);
-    (node(key >> 36), node(key >> 8))
 }
 
 /// A protected table beside the truth, for the tables that are protected after it.
@@ -318,17 +295,16 @@ impl Exit {
         guards: &[PairGuard<'_>],
         done: &[Done],
     ) -> Vec<ProtectedPairs> {
-        let before = std::mem::take(&mut self.shown);
         // Trips need nothing of the other sparse tables, and take about as long.
         let is_trips = |table: &usize| matches!(guards[*table], PairGuard::Trips { .. });
         let (trips, others): (Vec<usize>, Vec<usize>) = (0..guards.len()).partition(is_trips);
-        let these = |tables: &[usize]| self.protect_these(tables, &sparse, guards, done, &before);
+        let these = |tables: &[usize]| self.protect_these(tables, &sparse, guards, done);
         let ((mut pairs, shown), (mut of_trips, shown_of_trips)) =
             rayon::join(|| these(&others), || these(&trips));
         for table in trips {
             pairs[table] = std::mem::take(&mut of_trips[table]);
         }
-        self.shown = shown.into_iter().chain(shown_of_trips).collect();
+        self.shown.extend(shown.into_iter().chain(shown_of_trips));
         pairs
     }
 
@@ -339,23 +315,22 @@ impl Exit {
         sparse: &[SparseTable],
         guards: &[PairGuard<'_>],
         done: &[Done],
-        before: &HashMap<usize, Shown>,
     ) -> (Vec<ProtectedPairs>, HashMap<usize, Shown>) {
         let mut pairs: Vec<ProtectedPairs> = sparse.iter().map(|_| ProtectedPairs::default()).collect();
-        let mut last = HashMap::new();
+        let (mut last, nothing) = (HashMap::new(), Shown::new());
         for &table in tables {
             let work = PairWork { k: self.policy.threshold.k(), sparse, done, pairs: &pairs };
-            let shown = before.get(&table).cloned().unwrap_or_default();
+            let before = self.shown.get(&table).unwrap_or(&nothing);
             let (now, shown) = match &guards[table] {
                 PairGuard::Present { rows, columns, totals } => {
-                    work.present(table, rows, columns, totals, shown)
+                    work.present(table, rows, columns, totals, before)
                 }
                 PairGuard::Visiting { rows, columns, totals, present } => {
-                    work.visiting(table, rows, columns, *totals, *present, shown)
+                    work.visiting(table, rows, columns, *totals, *present, before)
                 }
                 PairGuard::Trips { places, hours, travellers, visitors } => {
                     let among = visitors.map(|visitors| &done[visitors].table);
-                    work.trips(table, (places, *hours), *travellers, among, shown)
+                    work.trips(table, (places, *hours), *travellers, among, before)
                 }
                 PairGuard::Silent => continue,
             };
@@ -408,8 +383,9 @@ impl PairWork<'_> {
         rows: &Axis,
         columns: &Axis,
         (totals, times): &(usize, Vec<usize>),
-        mut shown: Shown,
+        before: &Shown,
     ) -> (ProtectedPairs, Shown) {
+        let mut shown = Cow::Borrowed(before);
         let crossing =
             Crossing { rows, columns, side: Side::Sums, k: self.k, goal: self.k, totals_given: true };
         let sums = self.sparse[table].by_time(times.len()).into_par_iter();
@@ -419,9 +395,9 @@ impl PairWork<'_> {
             let total = |row: u32| self.total(*totals, times[time], row);
             let may = |number: &Number| number.column > 0 || number.row == 0 || total(number.row);
             crossed::protect(&mut sums, &crossing, may, &|row, column| shown.contains(&pair(row, column)));
-            shown = pairs.take(time, &sums, self.k);
+            shown = Cow::Owned(pairs.take(time, &sums, self.k));
         }
-        (pairs, shown)
+        (pairs, shown.into_owned())
     }
 
     /// Whether a place's total is published; node 0 of the rows is everybody.
@@ -438,7 +414,7 @@ impl PairWork<'_> {
         columns: &Axis,
         totals: usize,
         present: usize,
-        shown: Shown,
+        before: &Shown,
     ) -> (ProtectedPairs, Shown) {
         let k = self.k;
         let crossing = Crossing { rows, columns, side: Side::Nested, k, goal: k, totals_given: true };
@@ -458,7 +434,7 @@ impl PairWork<'_> {
             let total = number.column > 0 || self.total(totals, 0, number.row);
             total && !close.contains(&pair(number.row, number.column))
         };
-        crossed::protect(&mut visitors, &crossing, may, &|row, column| shown.contains(&pair(row, column)));
+        crossed::protect(&mut visitors, &crossing, may, &|row, column| before.contains(&pair(row, column)));
         let mut pairs = ProtectedPairs::default();
         let shown = pairs.take(0, &visitors, k);
         (pairs, shown)
@@ -472,7 +448,7 @@ impl PairWork<'_> {
         (places, hours): (&Axis, usize),
         travellers: usize,
         visitors: Option<&ProtectedTable>,
-        before: Shown,
+        before: &Shown,
     ) -> (ProtectedPairs, Shown) {
         let k = self.k;
         let by_hour = self.sparse[table].by_time(hours);
@@ -503,14 +479,14 @@ impl PairWork<'_> {
             })
         };
         loop {
-            let mut shown = before.clone();
+            let mut shown = Cow::Borrowed(before);
             for (hour, table) in of_hours.iter_mut().enumerate() {
                 table.hide_all();
                 let may = |number: &Number| {
                     allowed[hour].contains(&pair(number.row, number.column)) && apart(hour, number)
                 };
                 crossed::protect(table, &sides(k), may, &|row, column| shown.contains(&pair(row, column)));
-                shown = table.shown().map(|number| pair(number.row, number.column)).collect();
+                shown = Cow::Owned(table.shown().map(|number| pair(number.row, number.column)).collect());
             }
             if k <= 1 {
                 break;
@@ -530,7 +506,7 @@ impl PairWork<'_> {
                 allowed.iter_mut().for_each(|hour| _ = hour.remove(&pair));
             }
         }
-        let (mut pairs, mut shown) = (ProtectedPairs::default(), before);
+        let (mut pairs, mut shown) = (ProtectedPairs::default(), Shown::new());
         for (hour, table) in of_hours.iter().enumerate() {
             shown = pairs.take(hour, table, k);
         }

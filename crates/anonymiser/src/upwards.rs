@@ -3,21 +3,23 @@
 //! Pairs are given and taken in the order of rows and columns. So they are added up without a look into a large table:
 //! row by row, in a line of counters that has a place for each column.
 
+use std::ops::Range;
+
 use crate::{
     axis::Axis,
     count_table::Tallied,
-    crossed::{pair, unpair},
+    key::{pair, unpair},
 };
 
-/// Counts of pairs, in the order of rows and columns, each pair once.
+/// Counts by pair of nodes ([`pair`]).
 pub(crate) type Pairs = Vec<(u64, Tallied)>;
 
 /// How counts are added: [`Tallied::add_assign`](std::ops::AddAssign) for people, [`Tallied::change`] for what may fall
 /// below zero on the way.
 pub(crate) type Add = fn(&mut Tallied, Tallied);
 
-/// Pairs in order, each once.
-pub(crate) fn in_order(mut pairs: Pairs, add: Add) -> Pairs {
+/// Counts in the order of what they are of, pairs or keys, and of each once.
+pub(crate) fn in_order(mut pairs: Vec<(u64, Tallied)>, add: Add) -> Vec<(u64, Tallied)> {
     if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
         pairs.sort_unstable_by_key(|(pair, _)| *pair);
         pairs.dedup_by(|later, first| {
@@ -31,7 +33,7 @@ pub(crate) fn in_order(mut pairs: Pairs, add: Add) -> Pairs {
     pairs
 }
 
-/// Each pair counts in its row and in all rows above it.
+/// Each pair counts in its row and in all rows above it. Pairs are in order, each once, and so are those that are given.
 pub(crate) fn along_rows(pairs: &[(u64, Tallied)], rows: &Axis, add: Add) -> Pairs {
     let mut of_row: Vec<Vec<(u32, Tallied)>> = vec![Vec::new(); rows.len()];
     let mut parts: Vec<Vec<u32>> = vec![Vec::new(); rows.len()];
@@ -60,7 +62,7 @@ pub(crate) fn along_rows(pairs: &[(u64, Tallied)], rows: &Axis, add: Add) -> Pai
     of_rows.flat_map(|(of, row)| of.iter().map(move |(column, count)| (pair(row, *column), *count))).collect()
 }
 
-/// Each pair counts in its column and in all columns above it.
+/// Each pair counts in its column and in all columns above it. The same holds of their order.
 pub(crate) fn along_columns(pairs: &[(u64, Tallied)], columns: &Axis, add: Add) -> Pairs {
     let mut all = Pairs::with_capacity(2 * pairs.len());
     let mut line = Line::new(columns.len());
@@ -77,27 +79,38 @@ pub(crate) fn along_columns(pairs: &[(u64, Tallied)], columns: &Axis, add: Add) 
 struct Line {
     counts: Vec<Tallied>,
     used: Vec<u64>,
+    /// The words of `used` in which there is any.
+    words: Range<usize>,
 }
+
+/// The range of words to which any word can be added.
+const NO_WORDS: Range<usize> = usize::MAX..0;
 
 /// Columns in a word of `used`.
 const WORD: usize = u64::BITS as usize;
 
 impl Line {
     fn new(columns: usize) -> Self {
-        Self { counts: vec![Tallied::default(); columns], used: vec![0; columns.div_ceil(WORD)] }
+        let (counts, used) = (vec![Tallied::default(); columns], vec![0; columns.div_ceil(WORD)]);
+        Self { counts, used, words: NO_WORDS }
     }
 
     #[inline]
     fn add(&mut self, column: u32, count: Tallied, add: Add) {
         let column = column as usize;
         add(&mut self.counts[column], count);
-        self.used[column / WORD] |= 1 << (column % WORD);
+        let word = column / WORD;
+        self.used[word] |= 1 << (column % WORD);
+        self.words = self.words.start.min(word)..self.words.end.max(word + 1);
     }
 
     /// Adds each column to the one above it, from the last to the first.
     fn add_up(&mut self, columns: &Axis, add: Add) {
-        for word in (0..self.used.len()).rev() {
-            let mut below = WORD;
+        let mut next = self.words.end;
+        // What lies above a column lies before it, and so may begin the words anew.
+        while next > self.words.start {
+            next -= 1;
+            let (word, mut below) = (next, WORD);
             // What is used may be added to on the way, but only before where it is looked for next.
             while let Some(bit) = highest(self.used[word], below) {
                 let column = u32::try_from(word * WORD + bit).unwrap_or(u32::MAX);
@@ -111,7 +124,8 @@ impl Line {
 
     /// Gives the columns that were used, in order, and clears them.
     fn take(&mut self, mut give: impl FnMut(u32, Tallied)) {
-        for (word, used) in self.used.iter_mut().enumerate() {
+        for word in std::mem::replace(&mut self.words, NO_WORDS) {
+            let used = &mut self.used[word];
             while *used != 0 {
                 let column = word * WORD + used.trailing_zeros() as usize;
                 *used &= *used - 1;

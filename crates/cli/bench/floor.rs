@@ -15,14 +15,16 @@ use std::{
 use anyhow::Context;
 use parquet::arrow::{
     ProjectionMask,
-    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    },
 };
 
 /// The columns of an event.
 pub(crate) const COLUMNS: [&str; 3] = ["event_time", "subscriber_id", "cell_id"];
 
 /// Rows decoded, and bytes decompressed, at a time.
-pub(crate) const BATCH_ROWS: usize = 8_192;
+const BATCH_ROWS: usize = 8_192;
 pub(crate) const BLOCK_BYTES: usize = 1 << 17;
 
 /// A part of the work that one thread does.
@@ -65,17 +67,25 @@ pub(crate) fn decode(files: &[PathBuf]) -> anyhow::Result<u64> {
 }
 
 fn row_group(path: &Path, metadata: &ArrowReaderMetadata, group: usize) -> anyhow::Result<u64> {
-    let mask = ProjectionMask::columns(metadata.parquet_schema(), COLUMNS);
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(File::open(path)?, metadata.clone())
-        .with_projection(mask)
-        .with_row_groups(vec![group])
-        .with_batch_size(BATCH_ROWS)
-        .build()?;
     let mut rows = 0;
-    for batch in reader {
+    for batch in reader(path, metadata.clone(), group)? {
         rows += black_box(batch?).num_rows() as u64;
     }
     Ok(rows)
+}
+
+/// Decodes the three columns of a row group.
+pub(crate) fn reader(
+    path: &Path,
+    metadata: ArrowReaderMetadata,
+    group: usize,
+) -> anyhow::Result<ParquetRecordBatchReader> {
+    let mask = ProjectionMask::columns(metadata.parquet_schema(), COLUMNS);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(File::open(path)?, metadata)
+        .with_projection(mask)
+        .with_row_groups(vec![group])
+        .with_batch_size(BATCH_ROWS);
+    Ok(reader.build()?)
 }
 
 /// The text of a file, decompressed by its ending.

@@ -119,7 +119,8 @@ pub(crate) struct TimeReader {
     epoch_unit: Option<EpochUnit>,
     /// Two, so that rows to both sides of a change of the clock do not drive each other out.
     stretches: [Stretch; 2],
-    /// The last date that was written in full, `2026-10-15`, and its midnight on whatever clock: rows of a file are of few.
+    /// The last date that was written in full, `2026-10-15`, and its midnight on whatever clock: the rows of a file share
+    /// few dates.
     date: ([u8; 10], i64),
 }
 
@@ -179,6 +180,29 @@ impl TimeReader {
                 read.unwrap_or(Moment::MALFORMED)
             }
         }
+    }
+
+    /// `2026-10-15T10:07:33`, with a blank for the T, a fraction, an offset: the shape that all but a few files have.
+    #[inline]
+    fn written_in_full(&mut self, text: &[u8]) -> Option<Written> {
+        let (head, tail) = text.split_first_chunk::<19>()?;
+        let marks = matches!(head[10], b'T' | b' ') && head[13] == b':' && head[16] == b':';
+        if !marks {
+            return None;
+        }
+        let (date, _) = head.split_first_chunk::<10>()?;
+        if *date != self.date.0 {
+            self.date = (*date, date_us(date)?);
+        }
+        let two = |i: usize| digits(&[head[i], head[i + 1]]);
+        let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let (fraction_us, zone) = fraction(tail)?;
+        let seconds = hour * 3_600 + minute * 60 + second;
+        let local_us = self.date.1 + seconds * MICROS_PER_SECOND + fraction_us;
+        Some(Written { local_us, offset_us: offset(zone)? })
     }
 
     #[cold]
@@ -241,33 +265,7 @@ struct Written {
     offset_us: Option<i64>,
 }
 
-impl TimeReader {
-    /// `2026-10-15T10:07:33`, with a blank for the T, a fraction, an offset: the shape that all but a few files have.
-    #[inline]
-    fn written_in_full(&mut self, text: &[u8]) -> Option<Written> {
-        let (head, tail) = text.split_first_chunk::<19>()?;
-        let marks = matches!(head[10], b'T' | b' ') && head[13] == b':' && head[16] == b':';
-        if !marks {
-            return None;
-        }
-        let (date, _) = head.split_first_chunk::<10>()?;
-        if *date != self.date.0 {
-            self.date = (*date, date_us(date)?);
-        }
-        let two = |i: usize| digits(&[head[i], head[i + 1]]);
-        let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
-        if hour > 23 || minute > 59 || second > 59 {
-            return None;
-        }
-        let (fraction_us, zone) = fraction(tail)?;
-        let seconds = hour * 3_600 + minute * 60 + second;
-        let local_us = self.date.1 + seconds * MICROS_PER_SECOND + fraction_us;
-        Some(Written { local_us, offset_us: offset(zone)? })
-    }
-}
-
 /// The midnight of a date, in microseconds since that of 1970-01-01 on the same clock.
-#[cold]
 fn date_us(date: &[u8; 10]) -> Option<i64> {
     let two = |i: usize| digits(&[date[i], date[i + 1]]);
     let (year, month, day) = (two(0)? * 100 + two(2)?, two(5)?, two(8)?);

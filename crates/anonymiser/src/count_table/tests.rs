@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::crossed::unpair;
+use crate::key::unpair;
 
 /// What one person does with a ballot: a weight, marks and holds of a stretch of times and a place, keys, places.
 #[derive(Clone, Debug)]
@@ -247,8 +247,8 @@ fn no_count_of_a_thread_can_wrap() {
 fn what_does_not_exist_is_not_marked() {
     let refused = |does: fn(&mut Ballot<'_>)| {
         let grid = Grid::new(2, 3);
-        let above = SparseShape::Above { rows: trees().0, columns: None };
-        let sparse = [SparseShape::Keys, SparseShape::Held { times: 2 }, above];
+        let above = |columns| SparseShape::Above { rows: trees().0, columns };
+        let sparse = [SparseShape::Keys, SparseShape::Held { times: 2 }, above(None), above(Some(trees().1))];
         let mut counters = Counters::new(&[Shape::marked(grid), Shape::held(grid)], &sparse, false);
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| does(&mut counters.next_ballot()))).is_err()
     };
@@ -257,10 +257,11 @@ fn what_does_not_exist_is_not_marked() {
     assert!(refused(|ballot| ballot.mark(1, 0, 0)), "what is held is not marked");
     assert!(refused(|ballot| ballot.hold(0, 0..1, 0)), "what is marked is not held");
     assert!(refused(|ballot| ballot.hold(1, 0..3, 0)) && refused(|ballot| ballot.hold(1, 0..1, 3)));
-    assert!(!refused(|ballot| ballot.mark_key(0, 0)) && refused(|ballot| ballot.mark_key(3, 0)));
+    assert!(!refused(|ballot| ballot.mark_key(0, 0)) && refused(|ballot| ballot.mark_key(4, 0)));
     assert!(!refused(|ballot| ballot.hold_pair(1, 0..2, (0, 0))));
     assert!(refused(|ballot| ballot.hold_pair(1, 0..3, (0, 0))), "there are two times");
-    assert!(!refused(|ballot| ballot.mark_pair(2, 11, 0)));
+    assert!(!refused(|ballot| ballot.mark_pair(2, 11, 70)) && refused(|ballot| ballot.mark_pair(2, 12, 0)));
+    assert!(!refused(|ballot| ballot.mark_pair(3, 11, 6)) && refused(|ballot| ballot.mark_pair(3, 11, 7)));
     assert!(refused(|ballot| ballot.mark_key(1, 0)) && refused(|ballot| ballot.mark_key(2, 0)));
     assert!(refused(|ballot| ballot.mark_pair(0, 0, 0)) && refused(|ballot| ballot.mark_pair(1, 0, 0)));
     assert!(

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     count_table::{Found, Shape, SparseTable, Tallied},
+    key::key,
     policy::Threshold,
-    protect::key,
 };
 
 const K: u64 = 10;

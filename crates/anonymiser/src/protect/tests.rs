@@ -1,12 +1,18 @@
 //! What leaves through the exit, beside what the rules say of it, on tables small enough to be read.
 
-use std::ops::AddAssign;
+use std::{collections::BTreeMap, ops::AddAssign};
 
 use proptest::prelude::*;
 use throng_schema::{Level, PlaceId, PlaceRow};
 
 use super::*;
-use crate::{count_table::Tallied, policy::Threshold, suppress::Safety, upwards};
+use crate::{
+    count_table::{Of, Tallied},
+    key::{key, nodes_of, parts_of},
+    policy::Threshold,
+    suppress::Safety,
+    upwards,
+};
 
 const K: u64 = 10;
 
@@ -663,6 +669,49 @@ fn sparse(numbers: impl IntoIterator<Item = (u64, u64)>) -> SparseTable {
     }
 }
 
+/// The table in which these are the numbers of people who are held at each time, and all others are nobody's.
+fn held(numbers: impl IntoIterator<Item = (u64, u64)>) -> SparseTable {
+    let numbers: BTreeMap<u64, u64> = numbers.into_iter().collect();
+    let mut changes = Vec::new();
+    for key_of in numbers.keys() {
+        let (row, column) = nodes_of(*key_of);
+        for time in [parts_of(*key_of).0, parts_of(*key_of).0 + 1] {
+            let at = |time: usize| numbers.get(&key(time, row, column)).copied().unwrap_or_default();
+            let before = time.checked_sub(1).map_or(0, at);
+            changes.push((key(time, row, column), at(time).wrapping_sub(before)));
+        }
+    }
+    changes.sort_unstable();
+    changes.dedup();
+    of_changes(Of::Times, changes)
+}
+
+/// The table in which these are the numbers of distinct people of pairs of nodes, and all others are nobody's.
+fn distinct(numbers: impl IntoIterator<Item = (u64, u64)>, of_columns: bool) -> SparseTable {
+    let (axis, mut left) = (axis(), numbers.into_iter().collect::<BTreeMap<u64, u64>>());
+    let mut parts = Vec::new();
+    // From the finest pair to the coarsest: what the parts below leave of a number is its own.
+    for row in (0..7).rev() {
+        for column in (0..7).rev() {
+            let own = left.get(&key(0, row, column)).copied().unwrap_or_default();
+            parts.push((key(0, row, column), own));
+            for above in axis.chain(row) {
+                for column in axis.chain(column).take(if of_columns { 7 } else { 1 }) {
+                    let number = left.entry(key(0, above, column)).or_default();
+                    *number = number.wrapping_sub(own);
+                }
+            }
+        }
+    }
+    parts.sort_unstable();
+    of_changes(Of::Parts, parts)
+}
+
+fn of_changes(of: Of, changes: Vec<(u64, u64)>) -> SparseTable {
+    let change = |(key, devices): (u64, u64)| (key, Tallied { devices, weight: devices.wrapping_mul(3) });
+    SparseTable { of, devices: changes.into_iter().filter(|change| change.1 != 0).map(change).collect() }
+}
+
 /// What is shown of some pairs, by time, row and column.
 fn shown_of(pairs: &ProtectedPairs) -> HashMap<(usize, u32, u32), u64> {
     pairs.pairs().iter().map(|pair| ((pair.time, pair.row, pair.column), pair.devices)).collect()
@@ -747,10 +796,11 @@ proptest! {
         let nodes = || (0..7_u32).flat_map(|row| (0..7_u32).map(move |column| (row, column)));
         let whole: Vec<u64> = (0..16).map(|at| hours.iter().map(|hour| hour[at]).sum()).collect();
         // Of some pairs, fewer travelled than k, however many trips they made.
-        let travellers = sparse(nodes().enumerate().map(|(at, (row, column))| {
+        let of_pair = |(at, (row, column)): (usize, (u32, u32))| {
             let trips = number(&whole, row, column);
             (key(0, row, column), if few.contains(&at) { trips.min(k - 1) } else { trips })
-        }));
+        };
+        let travellers = distinct(nodes().enumerate().map(of_pair), true);
         let protected = trips(&mut Exit::new(policy(k)), &hours, travellers, None);
         let pairs = &protected.pairs[0];
         prop_assert!(in_order(pairs));
@@ -804,7 +854,7 @@ proptest! {
         let sums_guard = Guard::Sums { lattice: &lattice, others: &[], groups: &GROUPS, counts_per_device: 1 };
         let guard = PairGuard::Present { rows: &axis, columns: &axis, totals: (0, vec![1, 0]) };
         let mut exit = Exit::new(policy(K));
-        let protected = exit.protect(vec![sums(&totals)], &[sums_guard], vec![sparse(all)], &[guard]);
+        let protected = exit.protect(vec![sums(&totals)], &[sums_guard], vec![held(all)], &[guard]);
         let pairs = &protected.pairs[0];
         prop_assert!(in_order(pairs));
         let shown = shown_of(pairs);
@@ -831,7 +881,8 @@ proptest! {
 #[test]
 fn a_quiet_day_of_trips_is_shown_with_its_hours() {
     let hours = vec![vec![200; 16], vec![100; 16]];
-    let travellers = || sparse((0..7).flat_map(|row| (0..7).map(move |column| (key(0, row, column), 100))));
+    let travellers =
+        || distinct((0..7).flat_map(|row| (0..7).map(move |column| (key(0, row, column), 100))), true);
     let protected = trips(&mut Exit::new(policy(K)), &hours, travellers(), None);
     assert_eq!(protected.pairs[0].pairs().len(), 3 * 49);
     assert!(protected.pairs[1].pairs().is_empty(), "what only another guard looks at is not shown");
@@ -849,7 +900,7 @@ fn hours_of_the_first(hours: &[[u64; 4]], travellers: u64) -> (Vec<usize>, bool)
     let hours: Vec<Vec<u64>> = hours.iter().map(counts).collect();
     let nodes = (0..7).flat_map(|row| (0..7).map(move |column| (row, column)));
     let few = |(row, column)| (key(0, row, column), if (row, column) == (3, 3) { travellers } else { 100 });
-    let protected = trips(&mut Exit::new(policy(K)), &hours, sparse(nodes.map(few)), None);
+    let protected = trips(&mut Exit::new(policy(K)), &hours, distinct(nodes.map(few), true), None);
     let shown = shown_of(&protected.pairs[0]);
     let at = |time: &usize| shown.contains_key(&(*time, 3, 3));
     ((0..hours.len()).filter(at).collect(), at(&hours.len()))
@@ -875,7 +926,7 @@ fn a_day_of_trips_leaves_enough_for_each_of_its_hours() {
         let hours = [counts(trips), counts(0)];
         let nodes = (0..7).flat_map(|row| (0..7).map(move |column| (row, column)));
         let few = |(row, column)| (key(0, row, column), if (row, column) == (3, 3) { 9 } else { 100 });
-        let protected = trips_of(&hours, sparse(nodes.map(few)));
+        let protected = trips_of(&hours, distinct(nodes.map(few), true));
         [(3, 3), (3, 4), (3, 1)].map(|(row, column)| protected.contains_key(&(2, row, column)))
     };
     assert!(!beside(15)[1..].iter().all(|shown| *shown), "fifteen");
@@ -907,7 +958,8 @@ fn a_pair_that_an_hour_withholds_for_its_visitors_tells_nothing_of_a_crowd_besid
     let shown = |beside: u64| {
         let of_hour = |a: u64, b: u64| [vec![a, b], vec![100; 14]].concat();
         let hours = [of_hour(100, 100), of_hour(20, beside)];
-        let travellers = sparse((0..7).flat_map(|row| (0..7).map(move |column| (key(0, row, column), 100))));
+        let travellers =
+            distinct((0..7).flat_map(|row| (0..7).map(move |column| (key(0, row, column), 100))), true);
         // Destination 3 is place 2.
         let visitors = counts(2, &[10_000, 10_000, 1_000, 0, 0, 0, 10_000, 10_000, 21, 0, 0, 0]);
         let protected = trips(&mut Exit::new(policy(K)), &hours, travellers, Some(visitors));
@@ -921,7 +973,8 @@ fn a_pair_that_an_hour_withholds_for_its_visitors_tells_nothing_of_a_crowd_besid
 #[test]
 fn who_arrives_is_a_visitor_and_those_beside_are_nobody_or_a_crowd() {
     let hours = vec![vec![0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 95], vec![0; 16]];
-    let travellers = || sparse((0..7).flat_map(|row| (0..7).map(move |column| (key(0, row, column), 95))));
+    let travellers =
+        || distinct((0..7).flat_map(|row| (0..7).map(move |column| (key(0, row, column), 95))), true);
     // Destination 6 lies in node 2: places 5 and 1 of the table of visitors.
     let shown = |there: u64, around: u64| {
         let mut visitors = vec![0; 12];
@@ -955,7 +1008,7 @@ fn visitors_by_class_are_apart_from_those_present() {
         // Commune A, and whoever visits it visits both of its postal codes.
         let totals = [500, 500, 500, total, 500, total, total, 500];
         let tables = vec![sums(&[[60, 60, 60]]), counts(1, &totals)];
-        let sparse = vec![sparse(of(present)), sparse(of(visitors))];
+        let sparse = vec![held(of(present)), distinct(of(visitors), false)];
         let protected = Exit::new(policy(K)).protect(tables, &guards, sparse, &pair_guards);
         let shown = shown_of(&protected.pairs[1]);
         (0..7).filter(|class| shown.contains_key(&(0, 4, *class))).collect::<Vec<_>>()
