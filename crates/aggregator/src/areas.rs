@@ -154,7 +154,7 @@ pub(crate) fn weeks_before(us: i64, weeks: i64, calendar: &Calendar) -> Option<i
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use jiff::{civil::date, tz::TimeZone};
     use throng_schema::{CellVersion, PlaceRow, Window};
@@ -164,8 +164,8 @@ mod tests {
         Occasion { code: "fair".to_owned(), name: "Fair".to_owned(), from_us, until_us, inside }
     }
 
-    #[test]
-    fn an_occasion_cuts_a_postal_code_in_two() {
+    /// An evening's occasion that cuts the first of two postal codes in two, in a window of eight days.
+    pub(crate) fn cut_in_two() -> (Areas, Calendar) {
         let codes = |code: &str| ["BE", "R", "P", "C", code].map(str::to_owned);
         let row = |code| PlaceRow { codes: codes(code), ..PlaceRow::default() };
         let tree = PlaceTree::new(&[row("1000"), row("1020")]).expect("tree");
@@ -181,11 +181,15 @@ mod tests {
         let zone = TimeZone::get("Europe/Brussels").expect("bundled zone");
         let window = Window::new(date(2026, 10, 8), date(2026, 10, 15)).expect("window");
         let calendar = Calendar::new(window, zone, 900).expect("calendar");
+        let (evening_us, hour) = (calendar.days()[7].start_us, 3_600_000_000);
+        let evening = occasion(evening_us + 20 * hour, evening_us + 22 * hour, [true, false, true]);
+        (Areas::new(vec![evening], &plan, &tree), calendar)
+    }
+
+    #[test]
+    fn an_occasion_cuts_a_postal_code_in_two() {
+        let (areas, calendar) = cut_in_two();
         let days = calendar.days();
-        let hour = 3_600_000_000;
-        let evening =
-            occasion(days[7].start_us + 20 * hour, days[7].start_us + 22 * hour, [true, false, true]);
-        let areas = Areas::new(vec![evening], &plan, &tree);
         assert_eq!(areas.parts.len(), 3);
         assert_eq!([0, 1, 2].map(|v| areas.part(VersionIx(v))), [Some(1), Some(0), Some(2)]);
         assert_eq!(areas.lattice.atoms_of_column(areas.column(0)), [1, 2]);

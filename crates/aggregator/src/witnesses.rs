@@ -139,3 +139,42 @@ fn by_place<'w>(areas: &Areas, witnesses: &'w [Witness]) -> Vec<(&'w Witness, Ve
     };
     witnesses.iter().map(named).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::areas::tests::cut_in_two;
+
+    #[test]
+    fn witnesses_name_postal_codes_with_all_of_their_parts() {
+        let (areas, _) = cut_in_two();
+        let slot = |part: usize| areas.lattice.slot(part);
+        let [first, second] = [areas.place_of(0), areas.place_of(2)];
+        assert_eq!((areas.place_of(1), first != second), (first, true), "two parts of one, and another");
+        let witness = |time, number, devices: &[(usize, u64)]| Witness {
+            table: 0,
+            time,
+            number,
+            devices: devices.iter().map(|(part, devices)| (slot(*part), *devices)).collect(),
+        };
+        let witnesses = [
+            witness(0, 0, &[(0, 4), (1, 30), (2, 7)]),
+            witness(0, 1, &[(1, 50)]),
+            witness(0, 2, &[(0, 9), (2, 0)]),
+            witness(1, 0, &[(1, 6)]),
+            witness(1, 1, &[(0, 1), (2, 8)]),
+        ];
+        let named = by_place(&areas, &witnesses).into_iter().map(|(witness, places)| {
+            assert!(places.is_sorted(), "in the order of places");
+            (witness.time, witness.number, places)
+        });
+        let expected = [
+            (0, 0, vec![(first, 34), (second, 7)]),
+            (0, 1, vec![(first, 54)]),
+            (0, 2, vec![(first, 39), (second, 0)]),
+            (1, 0, vec![(first, 6)]),
+            (1, 1, vec![(first, 7), (second, 8)]),
+        ];
+        assert_eq!(named.collect::<Vec<_>>(), expected);
+    }
+}
