@@ -3,8 +3,6 @@
 //! Pairs are given and taken in the order of rows and columns. So they are added up without a look into a large table:
 //! row by row, in a line of counters that has a place for each column.
 
-use std::ops::Range;
-
 use crate::{
     axis::Axis,
     count_table::Tallied,
@@ -79,12 +77,10 @@ pub(crate) fn along_columns(pairs: &[(u64, Tallied)], columns: &Axis, add: Add) 
 struct Line {
     counts: Vec<Tallied>,
     used: Vec<u64>,
-    /// The words of `used` in which there is any.
-    words: Range<usize>,
+    /// The words of `used` in which there is any lie from one on, and before another; there are none where it is not so.
+    first: usize,
+    end: usize,
 }
-
-/// The range of words to which any word can be added.
-const NO_WORDS: Range<usize> = usize::MAX..0;
 
 /// Columns in a word of `used`.
 const WORD: usize = u64::BITS as usize;
@@ -92,7 +88,7 @@ const WORD: usize = u64::BITS as usize;
 impl Line {
     fn new(columns: usize) -> Self {
         let (counts, used) = (vec![Tallied::default(); columns], vec![0; columns.div_ceil(WORD)]);
-        Self { counts, used, words: NO_WORDS }
+        Self { counts, used, first: usize::MAX, end: 0 }
     }
 
     #[inline]
@@ -101,14 +97,14 @@ impl Line {
         add(&mut self.counts[column], count);
         let word = column / WORD;
         self.used[word] |= 1 << (column % WORD);
-        self.words = self.words.start.min(word)..self.words.end.max(word + 1);
+        (self.first, self.end) = (self.first.min(word), self.end.max(word + 1));
     }
 
     /// Adds each column to the one above it, from the last to the first.
     fn add_up(&mut self, columns: &Axis, add: Add) {
-        let mut next = self.words.end;
-        // What lies above a column lies before it, and so may begin the words anew.
-        while next > self.words.start {
+        let mut next = self.end;
+        // What lies above a column lies before it, perhaps before the first.
+        while next > self.first {
             next -= 1;
             let (word, mut below) = (next, WORD);
             // What is used may be added to on the way, but only before where it is looked for next.
@@ -124,7 +120,7 @@ impl Line {
 
     /// Gives the columns that were used, in order, and clears them.
     fn take(&mut self, mut give: impl FnMut(u32, Tallied)) {
-        for word in std::mem::replace(&mut self.words, NO_WORDS) {
+        for word in self.first..self.end {
             let used = &mut self.used[word];
             while *used != 0 {
                 let column = word * WORD + used.trailing_zeros() as usize;
@@ -132,6 +128,7 @@ impl Line {
                 give(u32::try_from(column).unwrap_or(u32::MAX), std::mem::take(&mut self.counts[column]));
             }
         }
+        (self.first, self.end) = (usize::MAX, 0);
     }
 }
 
