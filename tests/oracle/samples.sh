@@ -3,15 +3,19 @@
 #
 #   tests/oracle/samples.sh [PYTHON [EVENTS]]
 #
-# PYTHON has duckdb. EVENTS, if given, makes the synthetic days that large, for which a release build is used.
+# PYTHON has duckdb. EVENTS, if given, makes the synthetic days that large, for which a release build is used. THRONG, if
+# set, is the program that is checked, and none is built.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${1:-python3}
 events=${2:-60000}
 profile=debug
 if [ "$events" -gt 1000000 ]; then profile=release; fi
-cargo build --quiet --locked $([ $profile = release ] && echo --release)
-throng="${CARGO_TARGET_DIR:-target}/$profile/throng"
+throng=${THRONG:-}
+if [ -z "$throng" ]; then
+    cargo build --quiet --locked $([ $profile = release ] && echo --release)
+    throng="${CARGO_TARGET_DIR:-target}/$profile/throng"
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
