@@ -103,7 +103,12 @@ fn a_bench_times_runs_and_the_floor_and_draws_them() {
         assert_eq!(entries.len(), 5, "{json}");
         assert!(entries.iter().all(|entry| entry["laps"].as_array().is_some_and(|laps| laps.len() == 2)));
         assert!(json["events"].as_u64().is_some_and(|events| events > 4_000));
-        assert!(read("bench.md").contains("Throng, all reports") && read("bench.svg").contains("<svg"));
+        let table = read("bench.md");
+        assert!(
+            table.contains("Throng, all reports") && table.contains("no tables were compared"),
+            "{table}"
+        );
+        assert!(read("bench.svg").contains("<svg"));
         assert!(!out.join("scratch").exists());
     }
     let output =

@@ -405,10 +405,11 @@ impl Outcome {
                 self.rate(entry)
             ));
         }
-        let same = if self.same_presence {
-            "All tables of presence are the same."
-        } else {
-            "**The tables of presence differ.**"
+        let compared = self.entries.iter().any(|entry| entry.presence.is_some());
+        let same = match (compared, self.same_presence) {
+            (false, _) => "No peer counted, so no tables were compared.",
+            (true, true) => "All tables of presence are the same.",
+            (true, false) => "**The tables of presence differ.**",
         };
         text.push_str(&format!("\n{same}\n"));
         text
