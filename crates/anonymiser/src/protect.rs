@@ -90,7 +90,7 @@ pub enum PairGuard<'a> {
         /// The sparse table of those present at instants of the period.
         present: usize,
     },
-    /// Trips by hour. Keys are [keys](crate::key) of hour, origin and destination, where both are the finest.
+    /// Trips by hour. A [key](crate::key) is of hour, origin and destination, where both are the finest.
     Trips {
         /// Origins and destinations, under everywhere.
         places: &'a Axis,

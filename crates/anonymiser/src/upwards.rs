@@ -7,6 +7,7 @@ use crate::{
     axis::Axis,
     count_table::Tallied,
     key::{pair, unpair},
+    lattice::index,
 };
 
 /// Counts by pair of nodes ([`pair`]).
@@ -51,9 +52,8 @@ pub(crate) fn along_rows(pairs: &[(u64, Tallied)], rows: &Axis, add: Add) -> Pai
             of_row[row].clear();
             line.take(|column, count| of_row[row].push((column, count)));
         }
-        let row_number = u32::try_from(row).unwrap_or(u32::MAX);
-        if let Some(above) = rows.parent(row_number).filter(|_| !of_row[row].is_empty()) {
-            parts[above as usize].push(row_number);
+        if let Some(above) = rows.parent(index(row)).filter(|_| !of_row[row].is_empty()) {
+            parts[above as usize].push(index(row));
         }
     }
     let of_rows = of_row.iter().zip(0..);
@@ -109,7 +109,7 @@ impl Line {
             let (word, mut below) = (next, WORD);
             // What is used may be added to on the way, but only before where it is looked for next.
             while let Some(bit) = highest(self.used[word], below) {
-                let column = u32::try_from(word * WORD + bit).unwrap_or(u32::MAX);
+                let column = index(word * WORD + bit);
                 if let Some(above) = columns.parent(column) {
                     self.add(above, self.counts[column as usize], add);
                 }
@@ -125,7 +125,7 @@ impl Line {
             while *used != 0 {
                 let column = word * WORD + used.trailing_zeros() as usize;
                 *used &= *used - 1;
-                give(u32::try_from(column).unwrap_or(u32::MAX), std::mem::take(&mut self.counts[column]));
+                give(index(column), std::mem::take(&mut self.counts[column]));
             }
         }
         (self.first, self.end) = (usize::MAX, 0);

@@ -10,7 +10,7 @@
 use std::{
     hint::black_box,
     io::Read,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -96,7 +96,7 @@ impl Heap {
 }
 
 /// Does it on as many threads as the current pool has; gives the events.
-pub(crate) fn run(files: &[std::path::PathBuf]) -> anyhow::Result<u64> {
+pub(crate) fn run(files: &[PathBuf]) -> anyhow::Result<u64> {
     let tasks = floor::tasks(files)?;
     let (next, heaps) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let read = rayon::broadcast(|_| -> anyhow::Result<()> {

@@ -152,14 +152,9 @@ proptest! {
             prop_assert_eq!(&table.devices, &devices);
             prop_assert_eq!(&table.weights, &if weighed { weights } else { Vec::new() });
         }
-        let mut by_key: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        for (key, who) in keys {
-            let of_key = by_key.entry(key).or_default();
-            *of_key = (of_key.0 + 1, of_key.1 + if weighed { u64::from(people[who].weight) } else { 0 });
-        }
         let counted: BTreeMap<u64, (u64, u64)> =
             sparse[0].devices.iter().map(|(key, all)| (*key, (all.devices, all.weight))).collect();
-        prop_assert_eq!(counted, by_key);
+        prop_assert_eq!(counted, tallied(&people, keys, weighed));
         pairs_are_what_sets_say(&people, &sparse, weighed)?;
     }
 }

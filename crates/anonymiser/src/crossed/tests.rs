@@ -1,3 +1,5 @@
+use std::collections::{BTreeSet, HashMap};
+
 use microlp::{ComparisonOp, Error, OptimizationDirection, Problem, SolveOutcome};
 use proptest::prelude::*;
 
@@ -160,10 +162,10 @@ fn visitors() -> impl Strategy<Value = Vec<(u32, u8, u64)>> {
 
 /// How many distinct people of each class visited each place, and whatever lies around it.
 fn visited(groups: &[(u32, u8, u64)], rows: &Axis, columns: &Axis) -> CrossedTable {
-    let mut numbers: std::collections::HashMap<u64, Tallied> = std::collections::HashMap::new();
+    let mut numbers: HashMap<u64, Tallied> = HashMap::new();
     for (class, places, people) in groups {
         let leaves = ROW_LEAVES.filter(|leaf| places >> (leaf - ROW_LEAVES.start) & 1 == 1);
-        let around: std::collections::BTreeSet<u32> = leaves.flat_map(|leaf| rows.chain(leaf)).collect();
+        let around: BTreeSet<u32> = leaves.flat_map(|leaf| rows.chain(leaf)).collect();
         for row in around {
             *numbers.entry(pair(row, *class)).or_default() += tallied(*people);
         }
